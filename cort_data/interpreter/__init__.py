@@ -1,0 +1,1 @@
+"""Sessions that run python: one contract, several backends."""

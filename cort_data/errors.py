@@ -1,0 +1,44 @@
+"""Every error cort raises on purpose.
+
+    CortError                 a user can act on it: the command prints it in one line and exits with 2
+    ├── RecipeError           a recipe, option or path that does not hold
+    ├── HintError             a hint file
+    ├── SeedError             a seed file
+    ├── TraceError            a trace, problem or data line that breaks the schema
+    ├── EngineError           the model or its server; `transient` says whether trying again may help
+    └── InterpreterError      the interpreter itself is broken (a failing cell is a Result, not an error)
+
+A message says what, where, what was expected, what was given and what to do, in one line.
+"""
+
+
+class CortError(Exception):
+    """A problem the user can act on; its text is one line."""
+
+
+class RecipeError(CortError):
+    """A recipe, an option or a path that does not hold."""
+
+
+class HintError(CortError):
+    """A hint file that cannot be used."""
+
+
+class SeedError(CortError):
+    """A seed file that cannot be used."""
+
+
+class TraceError(CortError):
+    """A trace, problem or data line that breaks the schema."""
+
+
+class EngineError(CortError):
+    """The model or its server failed; `transient` says whether the same call may succeed later."""
+
+    def __init__(self, message: str, *, transient: bool = False) -> None:
+        super().__init__(message)
+        self.transient = transient
+
+
+class InterpreterError(CortError):
+    """The interpreter itself is broken; a failing cell is a `Result` instead."""

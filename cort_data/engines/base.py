@@ -1,0 +1,71 @@
+"""The contract of whatever writes text: a prefix goes in, a stream of chunks comes out.
+
+A prefix is token ids where the engine takes them (nothing is ever tokenized twice), text elsewhere. Engines keep
+their cache of prefixes, so that a continuation after a hint or an output costs only the new tokens. Closing the
+stream frees the slot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Prefix:
+    """What the model has before it: the prompt and everything written so far."""
+
+    text: str
+    ids: tuple[int, ...] | None  # None where the engine has no tokenizer to offer
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How to draw. `temperature` 0 is greedy; the same seed and prefix give the same tokens from one engine."""
+
+    temperature: float
+    top_p: float
+    seed: int
+    max_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Newly written tokens, one where the engine can say so.
+
+    `text` of a token that ends inside a character is empty until the character is whole. `finish` is `stop` (an
+    end-of-text token, which is part of `ids` and not of `text`), `length`, or None while more may come.
+    """
+
+    text: str
+    tokens: int
+    ids: tuple[int, ...] | None = None
+    logprobs: tuple[float, ...] | None = None
+    finish: str | None = None
+
+
+class Engine(Protocol):
+    """Writes text. Raises EngineError; `transient` ones were already tried again."""
+
+    @property
+    def name(self) -> str:
+        """Kind and model, as recorded in the trace."""
+        ...
+
+    @property
+    def context(self) -> int:
+        """Longest prompt and completion together, in tokens."""
+        ...
+
+    async def encode(self, text: str) -> tuple[int, ...] | None:
+        """Token ids of a text on its own, control tokens recognized, none added; None: prefixes go as text."""
+        ...
+
+    def generate(self, prefix: Prefix, sampling: Sampling) -> AsyncGenerator[Chunk, None]:
+        """Continue the prefix. The last chunk has a `finish`."""
+        ...
+
+    async def close(self) -> None:
+        """Free the model or the connections."""
+        ...

@@ -90,9 +90,7 @@ class Segment(_Record):
     @model_validator(mode="after")
     def _lengths(self) -> Self:
         if self.token_ids is not None and self.tokens != len(self.token_ids):
-            raise ValueError(
-                f"tokens must be the number of token_ids ({len(self.token_ids)}), got {self.tokens}"
-            )
+            raise ValueError(f"tokens must be the number of token_ids ({len(self.token_ids)}), got {self.tokens}")
         if self.logprobs is not None and len(self.logprobs) != self.tokens:
             raise ValueError(f"logprobs must be one a token ({self.tokens}), got {len(self.logprobs)}")
         return self
@@ -159,9 +157,7 @@ class Trace(_Record):
     problem: Problem
     sample: Annotated[int, Field(description="Index among the samples of this problem and policy")] = 0
     stage: str = "synth"
-    prompt: Annotated[
-        str, Field(description="Rendered once, with the opening think tag where the profile has one")
-    ]
+    prompt: Annotated[str, Field(description="Rendered once, with the opening think tag where the profile has one")]
     prompt_ids: tuple[int, ...] | None = None
     profile: str = "plain"
     policy: str = "none"
@@ -314,27 +310,19 @@ def _check_runs(segments: Sequence[Segment]) -> None:
     for i, (a, b) in enumerate(itertools.pairwise(segments)):
         same = (a.kind, a.origin, a.hint) == (b.kind, b.origin, b.hint)
         if same and (a.kind is Kind.TEXT or (a.kind is Kind.CODE and unclosed(a.text))):
-            raise ValueError(
-                f"segments {i} and {i + 1} are one run ({a.kind}, {a.origin}) and must be joined"
-            )
+            raise ValueError(f"segments {i} and {i + 1} are one run ({a.kind}, {a.origin}) and must be joined")
 
 
 def _check_outputs_follow_code(segments: Sequence[Segment]) -> None:
     for i, segment in enumerate(segments):
         if segment.kind is Kind.OUTPUT and (i == 0 or segments[i - 1].kind is not Kind.CODE):
             before = segments[i - 1].kind if i else "nothing"
-            raise ValueError(
-                f"segment {i}: an output must follow the code that made it, but follows {before}"
-            )
+            raise ValueError(f"segment {i}: an output must follow the code that made it, but follows {before}")
 
 
 def _check_forged(segments: Sequence[Segment], events: Sequence[Event]) -> None:
     if any(e.kind == "forged_output" for e in events):
         return
     for i, segment in enumerate(segments):
-        if (
-            segment.kind is Kind.TEXT
-            and "output" in segment.text
-            and any(p.forged for p in parse(segment.text))
-        ):
+        if segment.kind is Kind.TEXT and "output" in segment.text and any(p.forged for p in parse(segment.text)):
             raise ValueError(f"segment {i}: text contains an output fence and no forged_output event says so")

@@ -1,0 +1,286 @@
+"""The rollout loop: engine × interpreter × hint policy × budget → Trace. The only one in the code base.
+
+Synthesis, rejection sampling, evaluation and reinforcement learning all run it. Each trace proceeds alone (no
+rounds): the model writes until a python block closes, an output is forged, a hint fires or the text ends; then the
+stream is closed, the transcript is extended, and the model goes on from there.
+
+Budgets: `calls` counts executed blocks; `tokens` counts model tokens that were generated, rewound ones included;
+the engine's context bounds everything together. A failed rollout is a recorded trace with its error; a programming
+error ends the run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from cort_data.engines.base import Engine, Sampling
+from cort_data.errors import EngineError, InterpreterError
+from cort_data.fences import Mark, PieceKind
+from cort_data.grading import extract_answer
+from cort_data.hints.policy import Firing, HintPolicy, Policy, View
+from cort_data.interpreter import Interpreter, Session
+from cort_data.profiles import Profile
+from cort_data.prompts import render_prompt
+from cort_data.trace import (
+    Event,
+    HintMark,
+    InterpreterUsed,
+    Kind,
+    Origin,
+    Problem,
+    SamplingUsed,
+    Trace,
+    feedback,
+    trace_id,
+)
+from cort_data.transcript import Dropped, Transcript
+
+BUDGET_NOTICE = "No python calls are left. Continue by reasoning and give the final answer."
+STATE_NOTICE = "The python session was restarted: variables, imports and functions of earlier blocks are gone."
+MAX_FORGED = 3  # a model that keeps writing outputs itself is stopped
+
+
+class Stop(StrEnum):
+    """Why a rollout ended."""
+
+    ANSWERED = "answered"
+    NO_ANSWER = "no_answer"  # the model ended its text without a final answer
+    LENGTH = "length"  # the token budget
+    CONTEXT = "context"  # the engine's context
+    CALLS = "calls"  # kept writing code after the budget notice
+    FORGED_OUTPUT = "forged_output"
+    ENGINE_ERROR = "engine_error"
+    INTERPRETER_ERROR = "interpreter_error"
+
+
+class RolloutSettings(BaseModel):
+    """What bounds one trace."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    policy: str = Field("hint_engineering", description="Hint policy: none, prompt_hint or hint_engineering")
+    samples: int = Field(1, ge=1, description="Traces a problem")
+    calls: int = Field(15, ge=0, description="Executed code blocks a trace")
+    tokens: int = Field(32768, ge=1, description="Model tokens a trace, rewound ones included")
+    prompt: str = Field("cort", description="Prompt template: cort, cir or plain")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One trace to be written."""
+
+    problem: Problem
+    sample: int
+    stage: str
+    seed: int
+
+
+def rollout_seed(recipe_seed: int, problem_id: str, sample: int) -> int:
+    """31-bit seed of a trace. Its parity is the sample's, so that two samples see two kinds of hint wordings."""
+    digest = hashlib.sha256(f"{recipe_seed}/{problem_id}/{sample // 2}".encode()).digest()
+    return int.from_bytes(digest[:4], "big") & 0x7FFFFFFE | sample % 2
+
+
+@dataclass(frozen=True)
+class Rollouts:
+    """What all traces of a stage share. `run` may be called for thousands of jobs at once."""
+
+    engine: Engine
+    interpreter: Interpreter
+    interpreter_used: InterpreterUsed
+    profile: Profile
+    policy: HintPolicy
+    settings: RolloutSettings
+    temperature: float
+    top_p: float
+
+    async def run(self, job: Job) -> Trace:
+        """Write one trace. Engine and interpreter failures become its `stop_reason` and `error`."""
+        prompt = self.profile.render(render_prompt(self.settings.prompt, job.problem))
+        error: str | None = None
+        rollout: _Rollout | None = None
+        ids: tuple[int, ...] | None = None
+        try:
+            ids = await self.engine.encode(prompt)
+            rollout = _Rollout(self, job, Transcript(prompt, ids, self.engine.encode))
+            stop = await rollout.run()
+        except EngineError as failure:
+            stop, error = Stop.ENGINE_ERROR, str(failure)
+        except InterpreterError as failure:
+            stop, error = Stop.INTERPRETER_ERROR, str(failure)
+        finally:
+            if rollout is not None:
+                await rollout.close()
+        return Trace(
+            id=trace_id(job.problem.id, self.policy.name, job.sample, job.stage),
+            problem=job.problem,
+            sample=job.sample,
+            stage=job.stage,
+            prompt=prompt,
+            prompt_ids=ids,
+            profile=self.profile.name,
+            policy=self.policy.name,
+            engine=self.engine.name,
+            sampling=SamplingUsed(temperature=self.temperature, top_p=self.top_p),
+            seed=job.seed,
+            interpreter=self.interpreter_used,
+            segments=tuple(rollout.transcript.segments) if rollout else (),
+            stop_reason=stop.value,
+            error=error,
+            events=rollout.all_events() if rollout else (),
+        )
+
+
+@dataclass
+class _Rollout:
+    """The state of one trace while it is written."""
+
+    shared: Rollouts
+    job: Job
+    transcript: Transcript
+    view: View = field(init=False)
+    policy: Policy = field(init=False)
+    session: Session | None = None
+    events: list[Event] = field(default_factory=list)
+    calls: int = 0
+    generated: int = 0
+    streams: int = 0
+    forged: int = 0
+    warned: bool = False
+
+    def __post_init__(self) -> None:
+        self.view = View(calls=self.shared.settings.calls)
+        self.policy = self.shared.policy.start(self.job.problem, self.job.seed)
+
+    async def run(self) -> Stop:
+        """Write until there is a reason to stop."""
+        stop: Stop | None = None
+        firing = self.policy.observe(self.view)
+        while stop is None:
+            if firing is not None:
+                await self._insert(firing)
+                firing = None if self.transcript.in_code else self.policy.observe(self.view)
+            else:
+                stop, firing = await self._write()
+        self.transcript.commit()
+        return stop
+
+    def all_events(self) -> tuple[Event, ...]:
+        """What happened, and what the hint policy saw."""
+        return (*self.events, *self.policy.events)
+
+    async def close(self) -> None:
+        """End the python session; commit what a failure left."""
+        self.transcript.commit()
+        if self.session is not None:
+            await self.session.close()
+
+    async def _write(self) -> tuple[Stop | None, Firing | None]:
+        """Let the model write until something interrupts it."""
+        room = self.shared.engine.context - self.transcript.tokens
+        budget = self.shared.settings.tokens - self.generated
+        if min(room, budget) <= 0:
+            return (Stop.LENGTH if budget <= 0 else Stop.CONTEXT), None
+        sampling = Sampling(self.shared.temperature, self.shared.top_p, self._stream_seed(), min(room, budget))
+        self.transcript.model_continues()
+        mark: Mark | None = None
+        firing: Firing | None = None
+        finish: str | None = None
+        async with aclosing(self.shared.engine.generate(self.transcript.prefix(), sampling)) as stream:
+            async for chunk in stream:
+                self.generated += chunk.tokens
+                finish = chunk.finish
+                was_in_code = self.transcript.in_code
+                mark = self.transcript.write(chunk)
+                if chunk.text:
+                    in_code = was_in_code or self.transcript.in_code
+                    self.view.append(Kind.CODE if in_code else Kind.TEXT, Origin.MODEL, chunk.text)
+                if mark is not None:
+                    break
+                if not self.transcript.in_code and (firing := self.policy.observe(self.view)) is not None:
+                    break
+        if mark is not None:
+            stop = await self._handle(mark)
+            return stop, None if stop else self.policy.observe(self.view)
+        if firing is not None:
+            return None, firing
+        return self._ended(finish), None
+
+    def _ended(self, finish: str | None) -> Stop | None:
+        if finish == "length":
+            return None  # the next round names the budget that is used up
+        answer = extract_answer(self.transcript.text, self.shared.profile.think_close)
+        return Stop.ANSWERED if answer is not None else Stop.NO_ANSWER
+
+    async def _handle(self, mark: Mark) -> Stop | None:
+        """A block closed, or an output was forged."""
+        if mark.kind is PieceKind.TEXT:
+            self._record("forged_output", self.transcript.drop_from(mark.start))
+            self.view.truncate(len(self.transcript.text))
+            self.forged += 1
+            return Stop.FORGED_OUTPUT if self.forged == MAX_FORGED else None
+        code, dropped = await self.transcript.close_block(mark)
+        if dropped.tokens:
+            self._record("glued_fence", dropped)
+            self.view.truncate(len(self.transcript.text))
+        if self.calls == self.shared.settings.calls:
+            return await self._refuse_call()
+        await self._call(code)
+        return None
+
+    async def _call(self, code: str) -> None:
+        """Run a block and show what it printed."""
+        self.calls += 1
+        if self.session is None:
+            self.session = await self.shared.interpreter.session(self.job.seed)
+        result = await self.session.run(code)
+        await self._append(Kind.OUTPUT, result.feedback)
+        if result.state_lost:
+            self.events.append(Event(kind="state_lost"))
+            await self._append(Kind.NOTICE, STATE_NOTICE)
+
+    async def _refuse_call(self) -> Stop | None:
+        """Tell the model once that it can run no more code; stop it if it goes on (METHOD §2, budget notice)."""
+        if self.warned:
+            return Stop.CALLS
+        self.warned = True
+        await self._append(Kind.NOTICE, BUDGET_NOTICE)
+        return None
+
+    async def _append(self, kind: Kind, body: str) -> None:
+        text = feedback(kind, body)
+        await self.transcript.append_feedback(kind, text)
+        self.view.append(kind, Origin.INTERPRETER if kind is Kind.OUTPUT else Origin.SYSTEM, text)
+
+    async def _insert(self, firing: Firing) -> None:
+        """Rewind to where the hint goes, and write it there."""
+        before = self.transcript.text
+        if firing.cut < len(before):
+            self._record("rewind", self.transcript.drop_from(firing.cut))
+            self.view.truncate(len(self.transcript.text))
+        # a token that straddled the cut took white space with it, which the hint gives back
+        gap = before[len(self.transcript.text) : firing.cut]
+        text = gap + firing.text if not gap.strip() else firing.text
+        mark = HintMark(
+            name=firing.hint.name,
+            trigger=firing.hint.trigger.name,
+            wording=firing.wording,
+            span_start=firing.span.start,
+            span_end=firing.span.end,
+        )
+        for segment in await self.transcript.insert_hint(text, mark):
+            self.view.append(segment.kind, segment.origin, segment.text)
+
+    def _record(self, kind: str, dropped: Dropped) -> None:
+        self.events.append(Event(kind=kind, tokens=dropped.tokens, text=dropped.text))
+
+    def _stream_seed(self) -> int:
+        """Each stream of a trace draws from its own seed."""
+        self.streams += 1
+        digest = hashlib.sha256(f"{self.job.seed}/{self.streams}".encode()).digest()
+        return int.from_bytes(digest[:4], "big") & 0x7FFFFFFF

@@ -1,0 +1,145 @@
+"""Cutting on token boundaries: closing fences, glued tokens, rewinds, hints that open a block."""
+
+import asyncio
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cort_data.engines.base import Chunk
+from cort_data.fences import PieceKind, parse
+from cort_data.trace import HintMark, Kind, Origin, Problem, Trace, feedback
+from cort_data.transcript import Transcript
+
+HINT = HintMark(name="h", trigger="regex", wording=0, span_start=0, span_end=0)
+
+
+async def code_points(text: str) -> tuple[int, ...]:
+    return tuple(ord(c) for c in text)
+
+
+def chunk(text: str) -> Chunk:
+    """A token whose id is the code point of its first character: one id, however long the text."""
+    return Chunk(text, 1, (ord(text[0]),), (-0.5,))
+
+
+def write(transcript: Transcript, tokens: list[str]):
+    for token in tokens:
+        mark = transcript.write(chunk(token))
+        if mark is not None:
+            return mark
+    return None
+
+
+def new() -> Transcript:
+    return Transcript("P", (80,), code_points)
+
+
+def finished(transcript: Transcript) -> Trace:
+    transcript.commit()
+    problem = Problem(id="p", text="q", answer="1")
+    return Trace(id="t", problem=problem, prompt="P", prompt_ids=(80,), segments=tuple(transcript.segments))
+
+
+def test_block_split_over_tokens_is_closed_at_the_closing_fence():
+    t = new()
+    mark = write(t, ["So", ":\n", "``", "`py", "thon\n", "print", "(1)", "\n", "``", "`", "never read"])
+    assert mark is not None
+    assert mark.kind is PieceKind.CODE
+    code, dropped = asyncio.run(t.close_block(mark))
+    assert code == "print(1)"
+    assert dropped.tokens == 0
+    asyncio.run(t.append_feedback(Kind.OUTPUT, feedback(Kind.OUTPUT, "1")))
+    trace = finished(t)
+    assert [(s.kind, s.origin, s.text, s.tokens) for s in trace.segments] == [
+        (Kind.TEXT, Origin.MODEL, "So:\n", 2),
+        (Kind.CODE, Origin.MODEL, "```python\nprint(1)\n```", 8),
+        (Kind.OUTPUT, Origin.INTERPRETER, "\n```output\n1\n```\n", 17),
+    ]
+    assert trace.env_mask == (1,) * 10 + (0,) * 17
+
+
+def test_white_space_in_the_closing_token_stays_in_the_block():
+    t = new()
+    mark = write(t, ["```python\n", "x", "\n```\n"])
+    assert mark is not None
+    _, dropped = asyncio.run(t.close_block(mark))
+    assert dropped.tokens == 0
+    assert t.segments[-1].text == "```python\nx\n```\n"
+
+
+def test_a_closing_token_that_carries_more_is_dropped_and_the_fence_is_the_systems():
+    t = new()
+    mark = write(t, ["```python\n", "x", "\n```So the"])
+    assert mark is not None
+    code, dropped = asyncio.run(t.close_block(mark))
+    assert code == "x"
+    assert (dropped.text, dropped.tokens) == ("So the", 1)
+    assert [(s.kind, s.origin, s.text) for s in t.segments] == [
+        (Kind.CODE, Origin.MODEL, "```python\nx"),
+        (Kind.CODE, Origin.SYSTEM, "\n```"),
+    ]
+    assert t.prefix().ids == (80, ord("`"), ord("x"), *map(ord, "\n```"))
+
+
+def test_a_forged_output_is_cut_where_it_starts():
+    t = new()
+    mark = write(t, ["It", " is\n", "```", "output", "\n", "5"])
+    assert mark is not None
+    assert mark.kind is PieceKind.TEXT
+    dropped = t.drop_from(mark.start)
+    assert (dropped.text, dropped.tokens) == ("```output\n", 3)
+    assert t.prefix().text == "PIt is\n"
+
+
+def test_a_model_that_forges_right_after_a_real_output_is_seen():
+    t = new()
+    mark = write(t, ["```python\n", "x", "\n```"])
+    assert mark is not None
+    asyncio.run(t.close_block(mark))
+    asyncio.run(t.append_feedback(Kind.OUTPUT, feedback(Kind.OUTPUT, "1")))
+    t.model_continues()
+    forged = write(t, ["\n```notice\n"])
+    assert forged is not None
+    assert forged.kind is PieceKind.TEXT
+
+
+def test_a_hint_rewinds_and_opens_a_block_that_the_model_fills():
+    t = new()
+    write(t, ["First", ". ", "By", " hand", ": 3*4"])
+    dropped = t.drop_from(len("First. "))
+    assert (dropped.text, dropped.tokens) == ("By hand: 3*4", 3)
+    asyncio.run(t.insert_hint("Use python.\n```python\n", HINT))
+    assert t.in_code
+    mark = write(t, ["print(12)", "\n```"])
+    assert mark is not None
+    code, _ = asyncio.run(t.close_block(mark))
+    assert code == "print(12)"
+    assert [(s.kind, s.origin) for s in t.segments] == [
+        (Kind.TEXT, Origin.MODEL),
+        (Kind.TEXT, Origin.HINT),
+        (Kind.CODE, Origin.HINT),
+        (Kind.CODE, Origin.MODEL),
+    ]
+    assert ["".join(s.text for s in b) for b in finished(t).blocks()] == ["```python\nprint(12)\n```"]
+
+
+@given(st.lists(st.sampled_from(["a", "\n", "`", "``", "```", "python\n", "py", "output\n", " ", "x\n```", "```\nz"])))
+def test_any_tokens_give_a_trace_that_parses_back(tokens: list[str]):
+    async def live() -> Trace:
+        t = new()
+        for token in tokens:
+            mark = t.write(chunk(token))
+            if mark is None:
+                continue
+            if mark.kind is PieceKind.TEXT:
+                t.drop_from(mark.start)
+                continue
+            await t.close_block(mark)
+            await t.append_feedback(Kind.OUTPUT, feedback(Kind.OUTPUT, "1"))
+            t.model_continues()
+        return finished(t)
+
+    trace = asyncio.run(live())
+    assert trace.pieces() == [(p.kind.value, p.text) for p in parse(trace.text)]
+    assert len(trace.env_mask) == len(trace.token_ids or ())
+    assert not any(p.forged for p in parse(trace.text))

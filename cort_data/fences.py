@@ -9,10 +9,11 @@ The rules, which do not depend on how the text was cut into tokens:
   python3, at the start of a line (any indentation) or glued to prose, once the line ends.
 - It closes at the first line that begins with a fence at least as long and of the same character, indented at most
   three columns more than the opening; whatever follows on that line is outside. A shorter fence does not close it.
-- White space after the closing fence belongs to the block, except the newline that opens a feedback block.
-- A block of another language (or none) is text. A python fence at the start of a line opens a block even inside it:
-  a stray fence is far more common than a nested example.
-- An output or notice block is feedback where it follows a block, and forged anywhere else.
+- White space after the closing fence belongs to the block, except the newline that opens a feedback block and the
+  indentation of the next block's fence.
+- A block of another language (or none) is text. A python fence opens a block even inside it: a stray fence is far
+  more common than a nested example.
+- An output or notice block is feedback where it follows a block on its own line, and forged anywhere else.
 """
 
 from __future__ import annotations
@@ -20,12 +21,14 @@ from __future__ import annotations
 import itertools
 import re
 import textwrap
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 
 _LINES = re.compile(r"[^\n]*\n|[^\n]+")
 _OPEN = re.compile(r"(?P<indent>[ \t]*)(?P<fence>`{3,}|~{3,})[ \t]*(?P<info>[^\s`]*)[^\n`]*$")
-_GLUED = re.compile(r"(?P<fence>(?<!`)`{3,})(?P<info>python3|python|py|output|notice)[ \t]*$", re.IGNORECASE)
+_GLUED = re.compile(r"(?P<fence>(?<!`)`{3,})(?P<info>python3|python|py|output|notice)[ \t\r]*$", re.IGNORECASE)
+_WHITE = re.compile(r"[ \t\r\n]*")
 _RUN = re.compile(r"[ \t]*(?P<fence>`{3,}|~{3,})")
 
 
@@ -75,12 +78,13 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class _Fence:
-    """The opening of a block: where it starts, and what closes it. Kind None: a foreign block, which is text."""
+    """The opening of a block: where it starts, and what closes it."""
 
     start: int
     run: str
     indent: int
-    kind: PieceKind | None
+    kind: PieceKind
+    glued: bool = False
 
     def closing_width(self, line: str) -> int | None:
         """Length of the line's beginning that closes this block, or None."""
@@ -105,18 +109,19 @@ class FenceScanner:
     @property
     def open_block(self) -> int | None:
         """Where the open python block starts; None if none is open."""
-        is_code = self._open is not None and self._open.kind is PieceKind.CODE and not self._closing
-        return self._open.start if self._open is not None and is_code else None
+        if self._open is None or self._open.kind is not PieceKind.CODE or self._closing:
+            return None
+        return self._open.start
 
     def feed(self, text: str) -> Mark | None:
         """Take more text; return the first block closed or forged fence found in it, if any."""
         known = len(self.marks)
         for part in _LINES.findall(text):
             self._line += part
+            if self._open is not None and ("`" in part or "~" in part):
+                self._try_close(self._open)
             if part.endswith("\n"):
                 self._end_line()
-            elif self._open is not None and ("`" in part or "~" in part):
-                self._try_close()
         return self.marks[known] if len(self.marks) > known else None
 
     def refuse_feedback(self) -> None:
@@ -124,83 +129,55 @@ class FenceScanner:
         self._may_follow = _NOTHING
 
     def finish(self) -> None:
-        """The text has ended: its last line is a line, an open block stays open."""
-        if self._open is None or self._open.kind is None or self._closing:
-            return
-        self._try_close()
-        if not self._closing:
+        """The text has ended: an open block stays open."""
+        if self._open is not None and not self._closing:
             self.marks.append(Mark(self._open.kind, self._open.start, None))
 
-    def _try_close(self) -> None:
+    def _try_close(self, fence: _Fence) -> None:
         """Close a block as soon as its line shows a long enough fence; a longer run only moves the end."""
-        if self._open is None or self._open.kind is None:
-            return
-        width = self._open.closing_width(self._line)
+        width = fence.closing_width(self._line)
         if width is None:
             return
         if self._closing:
             self.marks.pop()
-        self.marks.append(Mark(self._open.kind, self._open.start, self._line_start + width))
+        self.marks.append(Mark(fence.kind, fence.start, self._line_start + width))
         self._closing = True
 
     def _end_line(self) -> None:
-        line = self._line[:-1]
         if self._open is None:
-            self._outside(line)
-        elif self._open.kind is None:
-            self._inside_foreign(line)
-        else:
-            self._inside(line)
+            self._outside(0)
+        elif self._closing:
+            width = self._open.closing_width(self._line) or 0
+            self._may_follow = _FOLLOWS[self._open.kind]
+            self._open, self._closing = None, False
+            self._outside(width)
         self._line_start += len(self._line)
         self._line = ""
 
-    def _inside(self, line: str) -> None:
-        assert self._open is not None
-        self._try_close()
-        if not self._closing:
+    def _outside(self, column: int) -> None:
+        """Read the line from `column` on, which is outside any block."""
+        fence = self._opening(column)
+        if fence is None:
+            if self._line[column:].strip():
+                self._may_follow = _NOTHING
             return
-        end = self.marks[-1].end
-        rest = line[end - self._line_start :].strip() if end is not None else ""
-        self._may_follow = _NOTHING if rest or self._open.kind is None else _FOLLOWS[self._open.kind]
-        self._open, self._closing = None, False
-
-    def _inside_foreign(self, line: str) -> None:
-        assert self._open is not None
-        if (fence := self._opening(line)) is not None:
-            self._open_block(fence)
-        elif self._open.closing_width(line) is not None:
-            self._open = None
-
-    def _outside(self, line: str) -> None:
-        fence = self._opening(line) or self._foreign(line)
-        if fence is not None:
-            self._open_block(fence)
-        elif line.strip():
-            self._may_follow = _NOTHING
-
-    def _open_block(self, fence: _Fence) -> None:
-        if fence.kind in _FEEDBACK and fence.kind not in self._may_follow:
+        forged = fence.kind in _FEEDBACK and (fence.glued or fence.kind not in self._may_follow)
+        if forged:
             self.marks.append(Mark(PieceKind.TEXT, fence.start, None))
-            fence = replace(fence, kind=None)
+        else:
+            self._open = fence
         self._may_follow = _NOTHING
-        self._open = fence
 
-    def _opening(self, line: str) -> _Fence | None:
-        """The python or feedback fence that this line opens."""
-        at_start = _OPEN.match(line)
-        match = at_start or _GLUED.search(line)
-        if match is None:
+    def _opening(self, column: int) -> _Fence | None:
+        """The python or feedback fence that the line opens after `column`."""
+        line = self._line[:-1]
+        at_start = None if column else _OPEN.match(line)
+        match = at_start or _GLUED.search(line, column)
+        if match is None or (kind := _kind_of(match["info"])) is None:
             return None
-        kind = _INFO.get(match["info"].strip("{}.").lower().partition(":")[0])
-        if kind is None:
-            return None
-        start = self._line_start + (0 if at_start else match.start("fence"))
-        indent = _width(at_start["indent"]) if at_start else 0
-        return _Fence(start, match["fence"], indent, kind)
-
-    def _foreign(self, line: str) -> _Fence | None:
-        found = _OPEN.match(line)
-        return _Fence(self._line_start, found["fence"], _width(found["indent"]), None) if found else None
+        if at_start:
+            return _Fence(self._line_start, at_start["fence"], _width(at_start["indent"]), kind)
+        return _Fence(self._line_start + match.start("fence"), match["fence"], 0, kind, glued=True)
 
 
 def parse(text: str) -> list[Piece]:
@@ -208,22 +185,17 @@ def parse(text: str) -> list[Piece]:
     scanner = FenceScanner()
     scanner.feed(text)
     scanner.finish()
+    blocks = [mark for mark in scanner.marks if mark.kind is not PieceKind.TEXT]
+    forgeries = [mark.start for mark in scanner.marks if mark.kind is PieceKind.TEXT]
+    starts = [_piece_start(text, mark) for mark in blocks] + [len(text)]
     pieces: list[Piece] = []
-    at = forged = 0
-    for mark in scanner.marks:
-        if mark.kind is PieceKind.TEXT:
-            forged += 1
-            continue
-        start = mark.start if mark.kind is PieceKind.CODE else max(at, _feedback_start(text, mark))
-        if start > at:
-            pieces.append(Piece(PieceKind.TEXT, text[at:start], forged=forged))
-            forged = 0
-        end = len(text) if mark.end is None else _with_white_space(text, mark.kind, mark.end)
-        pieces.append(Piece(mark.kind, text[start:end], closed=mark.end is not None))
-        at = end
-    if at < len(text):
-        pieces.append(Piece(PieceKind.TEXT, text[at:], forged=forged))
-    return pieces
+    at = 0
+    for mark, begin, limit in zip(blocks, starts, starts[1:], strict=False):
+        start = max(at, begin)
+        pieces += _text_piece(text, at, start, forgeries)
+        at = _piece_end(text, mark, max(limit, mark.end or 0))
+        pieces.append(Piece(mark.kind, text[start:at], closed=mark.end is not None))
+    return pieces + _text_piece(text, at, len(text), forgeries)
 
 
 def unclosed(block: str) -> bool:
@@ -250,20 +222,32 @@ def feedback_fence(info: str, body: str) -> str:
     return f"\n{fence}{info}\n{body}\n{fence}\n"
 
 
-def _feedback_start(text: str, mark: Mark) -> int:
+def _kind_of(info: str) -> PieceKind | None:
+    """Kind of a block from the first word after its fence: `python`, `{.python}`, `python:main.py`."""
+    return _INFO.get(info.strip("{}.").lower().partition(":")[0])
+
+
+def _text_piece(text: str, start: int, end: int, forgeries: Sequence[int]) -> list[Piece]:
+    """The text between two blocks, if there is any, with the number of forged fences in it."""
+    if start >= end:
+        return []
+    return [Piece(PieceKind.TEXT, text[start:end], forged=sum(start <= f < end for f in forgeries))]
+
+
+def _piece_start(text: str, mark: Mark) -> int:
     """Feedback begins with the newline before its fence."""
-    return mark.start - 1 if mark.start and text[mark.start - 1] == "\n" else mark.start
+    newline = mark.kind is not PieceKind.CODE and mark.start > 0 and text[mark.start - 1] == "\n"
+    return mark.start - 1 if newline else mark.start
 
 
-def _with_white_space(text: str, kind: PieceKind, end: int) -> int:
-    """End of a block with the white space that belongs to it: the newline of feedback, all of a python block."""
-    if kind is not PieceKind.CODE:
-        return end + 1 if text[end : end + 1] == "\n" else end
-    gap = text[end : len(text) - len(text[end:].lstrip(" \t\r\n"))]
-    follows = _OPEN.match(text[end + len(gap) :].partition("\n")[0])
-    is_feedback = follows is not None and _INFO.get(follows["info"].lower()) in _FEEDBACK
-    indent = len(gap) - gap.rindex("\n") if is_feedback and "\n" in gap else 0
-    return end + len(gap) - indent
+def _piece_end(text: str, mark: Mark, limit: int) -> int:
+    """A block's end with the white space it owns: feedback its newline, python all before the next block."""
+    if mark.end is None:
+        return len(text)
+    if mark.kind is not PieceKind.CODE:
+        return mark.end + 1 if text[mark.end : mark.end + 1] == "\n" else mark.end
+    white = _WHITE.match(text, mark.end, limit)
+    return white.end() if white else mark.end
 
 
 def _width(indent: str) -> int:

@@ -2,6 +2,7 @@
 
     CortError                 a user can act on it: the command prints it in one line and exits with 2
     ├── RecipeError           a recipe, option or path that does not hold
+    ├── RunError              a run directory: in use, made with other settings, or its disk is full
     ├── HintError             a hint file
     ├── SeedError             a seed file
     ├── TraceError            a trace, problem or data line that breaks the schema
@@ -18,6 +19,10 @@ class CortError(Exception):
 
 class RecipeError(CortError):
     """A recipe, an option or a path that does not hold."""
+
+
+class RunError(CortError):
+    """A run directory that cannot go on: in use, made with other settings, or its disk is full."""
 
 
 class HintError(CortError):

@@ -1,15 +1,17 @@
 """One cell with notebook semantics, run in this process.
 
-The local interpreter runs this inside its isolated sessions; the nano corpus generator runs it directly on code of its
-own, so that the outputs in the corpus are exactly those that the interpreter gives. It protects from nothing: no
-limits, no isolation. Never run a model's code with it.
+The local interpreter runs this inside its isolated sessions; the nano corpus generator runs it directly on code
+of its own, so that the outputs in the corpus are exactly those that the interpreter gives. It protects from
+nothing: no limits, no isolation. Never run a model's code with it.
 """
 
 from __future__ import annotations
 
 import ast
+import io
 import linecache
 import sys
+import tokenize
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +23,10 @@ from cort_data.interpreter.output import NoInput, OutputStream, cut_text
 
 MAX_FRAMES = 12
 """A traceback with more user frames keeps half of these at each end."""
+
+
+class CellTimeout(KeyboardInterrupt):
+    """Raised into a cell whose time is up; `except Exception` in the cell does not stop it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +44,7 @@ class CellOutput:
 
     @property
     def feedback(self) -> str:
+        """What stands in the output block."""
         return feedback_text(self.text, self.error)
 
 
@@ -52,20 +59,18 @@ def new_namespace() -> dict[str, Any]:
     return {"__name__": "__main__", "__builtins__": __builtins__}
 
 
-def run_cell(
-    code: str, namespace: dict[str, Any], number: int, stream: OutputStream | None = None
-) -> CellOutput:
+def run_cell(code: str, namespace: dict[str, Any], number: int, stream: OutputStream | None = None) -> CellOutput:
     """Run `code` as cell `number` (from 1) in `namespace`, which keeps what it defines.
 
-    Every exception of the code becomes `error`, SystemExit and KeyboardInterrupt included. `stream` is the session's
-    stream and carries the output limit; without it the cell gets one with the default limit.
+    Every exception of the code becomes `error`, SystemExit and KeyboardInterrupt included. `stream` is the
+    session's stream and carries the output limit; without it the cell gets one with the default limit.
     """
     stream = stream if stream is not None else OutputStream()
     error, raised, cut_error = None, None, 0
     with _streams(stream):
         try:
             _execute(code, namespace, f"<cell {number}>")
-        except BaseException as exc:
+        except BaseException as exc:  # noqa: BLE001 - whatever the cell raises is its result
             raised = type(exc)
             error, cut_error = cut_text(format_error(exc), stream.limit)
     text, cut = stream.take()
@@ -96,16 +101,16 @@ def _execute(code: str, namespace: dict[str, Any], filename: str) -> None:
 
 
 def _remember_source(code: str, filename: str) -> None:
-    """Let tracebacks, warnings and `inspect` find the lines of the cell, also when a later cell calls into it."""
+    """Let tracebacks, warnings and `inspect` find the lines of the cell, also after later cells."""
     lines = [line + "\n" for line in code.splitlines()]
     linecache.cache[filename] = (len(code), None, lines, filename)
 
 
 def _compile(code: str, filename: str) -> tuple[CodeType, CodeType | None]:
     """The statements, and the trailing expression to echo if there is one."""
-    tree = compile(code, filename, "exec", ast.PyCF_ONLY_AST, dont_inherit=True)
+    tree = ast.parse(code, filename)
     last = tree.body[-1] if tree.body else None
-    if not isinstance(last, ast.Expr) or _ends_with_semicolon(code, last):
+    if not isinstance(last, ast.Expr) or _ends_with_semicolon(code):
         return compile(tree, filename, "exec", dont_inherit=True), None
     tree.body.pop()
     expression = ast.Expression(last.value)
@@ -115,14 +120,26 @@ def _compile(code: str, filename: str) -> tuple[CodeType, CodeType | None]:
     )
 
 
-def _ends_with_semicolon(code: str, last: ast.Expr) -> bool:
-    """Whether the trailing expression is followed by `;`, which suppresses its echo."""
-    line = code.encode("utf-8", "replace").splitlines()[last.end_lineno - 1 : last.end_lineno]  # type: ignore[operator]
-    return bool(line) and line[0][last.end_col_offset :].lstrip().startswith(b";")
+_BLANK_TOKENS = {
+    tokenize.COMMENT,
+    tokenize.NL,
+    tokenize.NEWLINE,
+    tokenize.INDENT,
+    tokenize.DEDENT,
+    tokenize.ENDMARKER,
+}
+
+
+def _ends_with_semicolon(code: str) -> bool:
+    """Whether the last statement is followed by `;`, which suppresses its echo."""
+    if ";" not in code:
+        return False
+    tokens = tokenize.generate_tokens(io.StringIO(code).readline)
+    return [token.string for token in tokens if token.type not in _BLANK_TOKENS][-1] == ";"
 
 
 def format_error(exc: BaseException) -> str:
-    """The traceback as a model sees it: user frames alone, no carets, the same text on every Python version."""
+    """The traceback as a model sees it: user frames alone, no carets, alike on every Python version."""
     if isinstance(exc, SyntaxError) and not list(_user_frames(exc.__traceback__)):
         return _format_syntax_error(exc)
     frames = _format_frames(exc.__traceback__)
@@ -139,6 +156,8 @@ def _format_syntax_error(exc: SyntaxError) -> str:
 
 
 def _format_message(exc: BaseException) -> str:
+    if isinstance(exc, CellTimeout):
+        return f"TimeoutError: {exc}"
     if isinstance(exc, SystemExit):
         return f"SystemExit: {exc.code} (the block ended here; the session goes on)"
     if isinstance(exc, SyntaxError):
@@ -154,7 +173,7 @@ def _user_frames(trace: TracebackType | None) -> Iterator[traceback.FrameSummary
 
 
 def _format_frames(trace: TracebackType | None) -> list[str]:
-    """One entry a frame; a frame repeated by recursion is counted, a long chain of different frames is cut."""
+    """One entry a frame; a frame repeated by recursion is counted, a long chain is cut in the middle."""
     entries = [entry.rstrip("\n") for entry in traceback.StackSummary.from_list(_user_frames(trace)).format()]
     if len(entries) <= MAX_FRAMES:
         return entries

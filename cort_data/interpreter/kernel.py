@@ -1,0 +1,90 @@
+"""The few Linux calls that Python does not offer, by ctypes. Each raises OSError that names the call."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import sys
+
+PR_SET_PDEATHSIG = 1
+PR_SET_DUMPABLE = 4
+PR_CAPBSET_DROP = 24
+PR_SET_CHILD_SUBREAPER = 36
+PR_SET_NO_NEW_PRIVS = 38
+
+CLONE_NEWNS = 0x00020000
+CLONE_NEWUTS = 0x04000000
+CLONE_NEWIPC = 0x08000000
+CLONE_NEWUSER = 0x10000000
+CLONE_NEWPID = 0x20000000
+CLONE_NEWNET = 0x40000000
+
+MS_RDONLY = 1
+MS_NOSUID = 2
+MS_NODEV = 4
+MS_NOEXEC = 8
+MS_REMOUNT = 32
+MS_BIND = 4096
+MS_REC = 16384
+MS_PRIVATE = 1 << 18
+MNT_DETACH = 2
+
+_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.syscall.restype = ctypes.c_long
+
+
+def is_linux() -> bool:
+    """Whether this system has these calls at all."""
+    return sys.platform == "linux"
+
+
+def _check(result: int, call: str) -> int:
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{call}: {os.strerror(number)}")
+    return result
+
+
+def syscall(name: str, number: int, *arguments: object) -> int:
+    """Any system call; integers are passed as 64 bits."""
+    wide = [ctypes.c_long(value) if isinstance(value, int) else value for value in arguments]
+    return _check(_libc.syscall(ctypes.c_long(number), *wide), name)
+
+
+def prctl(option: int, value: int) -> None:
+    """`prctl(option, value, 0, 0, 0)`."""
+    _check(_libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0), f"prctl({option})")
+
+
+def unshare(flags: int) -> None:
+    """Enter new namespaces."""
+    _check(_libc.unshare(flags), f"unshare({flags:#x})")
+
+
+def mount(source: str, target: str, kind: str | None, flags: int, options: str | None = None) -> None:
+    """`mount(2)`."""
+    encoded = [text.encode() if text is not None else None for text in (source, target, kind, options)]
+    result = _libc.mount(encoded[0], encoded[1], encoded[2], ctypes.c_ulong(flags), encoded[3])
+    _check(result, f"mount({target})")
+
+
+def mount_tmpfs(target: str, size_mb: int) -> None:
+    """A file system in memory of at most `size_mb`, without devices and set-user-id programs."""
+    options = f"size={size_mb}m,nr_inodes=20000,mode=700"
+    mount("tmpfs", target, "tmpfs", MS_NOSUID | MS_NODEV, options)
+
+
+def unmount(target: str) -> None:
+    """Detach a mount at once; what is open stays usable until it is closed."""
+    _check(_libc.umount2(target.encode(), MNT_DETACH), f"umount({target})")
+
+
+def pivot_root(new_root: str, old_root: str) -> None:
+    """Make `new_root` the root; the old one appears at `old_root`."""
+    machine = platform.machine()
+    if machine not in _PIVOT_ROOT:
+        raise OSError(f"pivot_root: no system call number is known for {machine}")
+    syscall("pivot_root", _PIVOT_ROOT[machine], new_root.encode(), old_root.encode())

@@ -1,0 +1,156 @@
+"""The `local` backend: every session is a process of its own, forked from a server that has the libraries loaded.
+
+    client (asyncio) ──control── server ──fork── session process
+           └───────────────one socket a session───────┘
+
+No thread a session and no detour through the server: a cell costs one message each way. Who enforces what: the
+session's process interrupts itself when a cell's CPU time is used up, which saves the state; this side interrupts at
+the wall limit, and asks the server to kill what ignores the interrupt.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import count
+from types import TracebackType
+from typing import Self
+
+from cort_data.errors import InterpreterError
+from cort_data.interpreter.base import Limits, Result, Status
+from cort_data.interpreter.link import ServerLink
+from cort_data.interpreter.process import ProcessEnd, SessionProcess
+from cort_data.interpreter.wire import Frame
+
+
+class LocalInterpreter:
+    """Sessions on this machine. Starts its server with the first session or on entering the context."""
+
+    def __init__(self, limits: Limits, isolation: str) -> None:
+        self._limits = limits
+        self._isolation = isolation
+        self._numbers = count(1)
+        self._starting = asyncio.Lock()
+        self._link: ServerLink | None = None
+        self._closed = False
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Libraries that sessions will not find; known once the server runs."""
+        return self._link.missing if self._link else ()
+
+    async def session(self, seed: int) -> LocalSession:
+        """A fresh session; its process is ready when this returns."""
+        link = await self._started()
+        session = LocalSession(link, self._numbers, self._limits, seed)
+        await session.open()
+        return session
+
+    async def close(self) -> None:
+        """End the server and every session."""
+        self._closed = True
+        async with self._starting:
+            if self._link:
+                await self._link.stop()
+                self._link = None
+
+    async def _started(self) -> ServerLink:
+        async with self._starting:
+            if self._closed:
+                raise InterpreterError("the interpreter is closed; open a new one")
+            if self._link is None:
+                link = ServerLink(self._isolation)
+                await link.start()
+                self._link = link
+            return self._link
+
+    async def __aenter__(self) -> Self:
+        await self._started()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+
+class LocalSession:
+    """One session; the process behind it is replaced when it is lost."""
+
+    def __init__(self, link: ServerLink, numbers: count[int], limits: Limits, seed: int) -> None:
+        self._link = link
+        self._numbers = numbers
+        self._limits = limits
+        self._seed = seed
+        self._lock = asyncio.Lock()
+        self._process: SessionProcess | None = None
+        self._cells = 0
+        self._lost = False
+        self._closed = False
+
+    async def open(self) -> None:
+        """Start the session's process."""
+        self._process = await SessionProcess.start(self._link, next(self._numbers), self._limits, self._seed)
+
+    async def run(self, code: str) -> Result:
+        """Run one cell; see `Session.run`."""
+        async with self._lock:
+            process = await self._live_process()
+            self._cells += 1
+            lost, self._lost = self._lost, False
+            try:
+                outcome = await process.run_cell(code, self._cells)
+            except BaseException:  # above all a cancelled call: its cell must not run on
+                await self._lose()
+                raise
+            if isinstance(outcome, ProcessEnd):
+                await self._lose()
+                return _lost_result(outcome)
+            return _result(outcome, lost)
+
+    async def fork(self) -> LocalSession:
+        """A twin; see `Session.fork`. Raises InterpreterError if the twin's process cannot be made."""
+        async with self._lock:
+            process = await self._live_process()
+            twin = LocalSession(self._link, self._numbers, self._limits, self._seed)
+            twin._cells, twin._lost = self._cells, self._lost
+            twin._process = await process.fork(next(self._numbers))
+            return twin
+
+    async def close(self) -> None:
+        """Kill the session's process; see `Session.close`."""
+        self._closed = True
+        process, self._process = self._process, None
+        if process:
+            await process.kill()
+
+    async def _live_process(self) -> SessionProcess:
+        if self._closed:
+            raise InterpreterError("the session is closed; open a new one")
+        if self._process and self._process.ended:
+            await self._lose()
+        if self._process is None:
+            await self.open()
+        assert self._process is not None
+        return self._process
+
+    async def _lose(self) -> None:
+        """The process is given up; the next cell gets a fresh one and says so."""
+        self._lost = True
+        process, self._process = self._process, None
+        if process:
+            await process.kill()
+
+
+def _result(frame: Frame, lost: bool) -> Result:
+    return Result(
+        Status(frame["status"]),
+        frame["text"],
+        frame["error"],
+        frame["seconds"],
+        frame["truncated"],
+        state_lost=lost,
+    )
+
+
+def _lost_result(end: ProcessEnd) -> Result:
+    return Result(end.status, "", f"{end.reason}; all variables are lost", end.seconds, state_lost=True)

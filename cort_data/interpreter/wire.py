@@ -1,0 +1,61 @@
+"""Frames between a session's process and its client: four bytes of length, then JSON.
+
+A session runs untrusted code, so its frames are input to be checked: a length over the limit or a body that is not a
+JSON object is a `WireError`.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from json import dumps, loads
+from typing import Any
+
+HEADER = struct.Struct(">I")
+MAX_REPLY = 1 << 20
+"""Bytes a session may send at once; its output limits keep honest replies far below."""
+
+Frame = dict[str, Any]
+
+
+class WireError(ValueError):
+    """The other side does not speak the protocol."""
+
+
+def encode(frame: Frame) -> bytes:
+    """The bytes of one frame."""
+    body = dumps(frame).encode("ascii")
+    return HEADER.pack(len(body)) + body
+
+
+class FrameReader:
+    """Collects bytes and yields complete frames."""
+
+    def __init__(self, limit: int | None = None) -> None:
+        """`limit` is the most bytes of a frame's body; None takes any."""
+        self._limit = limit
+        self._data = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[Frame]:
+        """Add bytes as they came; yields the frames that are complete."""
+        self._data += data
+        while len(self._data) >= HEADER.size:
+            (size,) = HEADER.unpack_from(self._data)
+            if self._limit is not None and size > self._limit:
+                raise WireError(f"a frame of {size} bytes; at most {self._limit} are allowed")
+            end = HEADER.size + size
+            if len(self._data) < end:
+                return
+            body = bytes(self._data[HEADER.size : end])
+            del self._data[:end]
+            yield _decode(body)
+
+
+def _decode(body: bytes) -> Frame:
+    try:
+        frame = loads(body)
+    except (ValueError, RecursionError) as exc:
+        raise WireError(f"a frame that is not JSON: {exc}") from exc
+    if not isinstance(frame, dict):
+        raise WireError(f"a frame must be an object, got {type(frame).__name__}")
+    return frame

@@ -140,15 +140,16 @@ class FenceScanner:
             return
         if self._closing:
             self.marks.pop()
+        else:
+            self._closing = True
+            self._may_follow = _FOLLOWS[fence.kind]
         self.marks.append(Mark(fence.kind, fence.start, self._line_start + width))
-        self._closing = True
 
     def _end_line(self) -> None:
         if self._open is None:
             self._outside(0)
         elif self._closing:
             width = self._open.closing_width(self._line) or 0
-            self._may_follow = _FOLLOWS[self._open.kind]
             self._open, self._closing = None, False
             self._outside(width)
         self._line_start += len(self._line)
@@ -199,9 +200,8 @@ def parse(text: str) -> list[Piece]:
 
 
 def unclosed(block: str) -> bool:
-    """Is this block's text without its closing fence?"""
-    pieces = parse(block)
-    return bool(pieces) and not pieces[-1].closed
+    """Does a block that begins like this lack its closing fence? Its opening fence may still be incomplete."""
+    return "\n" not in block or not parse(block)[-1].closed
 
 
 def code_of(block: str) -> str:

@@ -82,7 +82,7 @@ class Segment(_Record):
     kind: Kind
     origin: Origin
     text: str
-    tokens: int = 0
+    tokens: Annotated[int, Field(ge=0)] = 0
     token_ids: tuple[int, ...] | None = None
     logprobs: tuple[float, ...] | None = None
     hint: HintMark | None = None
@@ -177,7 +177,7 @@ class Trace(_Record):
             raise ValueError(f"schema_version must be {SCHEMA_VERSION}, got {self.schema_version}")
         _check_runs(self.segments)
         _check_outputs_follow_code(self.segments)
-        _check_forged(self.segments, self.events)
+        _check_inverse(self.segments, self.events)
         return self
 
     @cached_property
@@ -320,9 +320,19 @@ def _check_outputs_follow_code(segments: Sequence[Segment]) -> None:
             raise ValueError(f"segment {i}: an output must follow the code that made it, but follows {before}")
 
 
-def _check_forged(segments: Sequence[Segment], events: Sequence[Event]) -> None:
-    if any(e.kind == "forged_output" for e in events):
-        return
-    for i, segment in enumerate(segments):
-        if segment.kind is Kind.TEXT and "output" in segment.text and any(p.forged for p in parse(segment.text)):
-            raise ValueError(f"segment {i}: text contains an output fence and no forged_output event says so")
+def _check_inverse(segments: Sequence[Segment], events: Sequence[Event]) -> None:
+    """What was built must be what a reader of the text sees, forged outputs included."""
+    read = parse("".join(s.text for s in segments))
+    built = join_pieces([(s.kind.value, s.text) for s in segments])
+    for given, seen in itertools.zip_longest(built, [(p.kind.value, p.text) for p in read]):
+        if given != seen:
+            raise ValueError(f"segments must parse back: given {_short(given)}, the text reads {_short(seen)}")
+    if any(p.forged for p in read) and not any(e.kind == "forged_output" for e in events):
+        raise ValueError("text contains an output fence and no forged_output event says so")
+
+
+def _short(piece: tuple[str, str] | None) -> str:
+    if piece is None:
+        return "nothing more"
+    kind, text = piece
+    return f"{kind} {text if len(text) <= 60 else text[:40] + '…' + text[-19:]!r}"

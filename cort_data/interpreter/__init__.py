@@ -9,25 +9,49 @@ async with open_interpreter() as interpreter:
 from __future__ import annotations
 
 from cort_data.errors import InterpreterError
+from cort_data.interpreter import kernel
 from cort_data.interpreter.base import Interpreter, Limits, Result, Session, Status
 from cort_data.interpreter.cell import CellOutput, new_namespace, run_cell
+from cort_data.interpreter.report import Feature, isolation_report
 
 __all__ = [
+    "BACKENDS",
+    "LEVELS",
     "CellOutput",
+    "Feature",
     "Interpreter",
     "InterpreterError",
     "Limits",
     "Result",
     "Session",
     "Status",
+    "isolation_report",
     "new_namespace",
     "open_interpreter",
     "run_cell",
 ]
 
 
+BACKENDS = ("local",)
+LEVELS = ("full", "reduced", "none")
+"""Levels of isolation, strongest first; `confine.py` says what each protects from and what none does yet."""
+
+
 def open_interpreter(backend: str = "local", limits: Limits | None = None, isolation: str = "full") -> Interpreter:
-    """The interpreter of a backend; `limits` None means the defaults."""
+    """The interpreter of a backend; it starts with its first session or on entering its context.
+
+    `limits` None means the defaults. Raises InterpreterError for an unknown name here, and at the start when the
+    machine cannot give `isolation`: it never silently runs weaker.
+    """
+    _require("backend", backend, BACKENDS)
+    _require("isolation", isolation, LEVELS)
+    if not kernel.is_linux():
+        raise InterpreterError("the local interpreter needs Linux; run it in a Linux container or virtual machine")
     from cort_data.interpreter.local import LocalInterpreter
 
     return LocalInterpreter(limits or Limits(), isolation)
+
+
+def _require(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise InterpreterError(f"interpreter.{name} must be one of {', '.join(allowed)}, got {value!r}")

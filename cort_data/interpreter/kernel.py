@@ -5,11 +5,10 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
+import struct
 import sys
 
 PR_SET_PDEATHSIG = 1
-PR_SET_DUMPABLE = 4
-PR_CAPBSET_DROP = 24
 PR_SET_CHILD_SUBREAPER = 36
 PR_SET_NO_NEW_PRIVS = 38
 
@@ -31,6 +30,8 @@ MS_PRIVATE = 1 << 18
 MNT_DETACH = 2
 
 _PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
+_CAPSET = {"x86_64": 126, "aarch64": 91}
+_CAPABILITY_VERSION = 0x20080522
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
@@ -84,7 +85,23 @@ def unmount(target: str) -> None:
 
 def pivot_root(new_root: str, old_root: str) -> None:
     """Make `new_root` the root; the old one appears at `old_root`."""
+    syscall("pivot_root", _PIVOT_ROOT[_machine(_PIVOT_ROOT)], new_root.encode(), old_root.encode())
+
+
+def prctl_pointer(option: int, value: int, address: int) -> None:
+    """`prctl` with a pointer as its third argument."""
+    _check(_libc.prctl(option, ctypes.c_ulong(value), ctypes.c_void_p(address), 0, 0), f"prctl({option})")
+
+
+def drop_capabilities() -> None:
+    """Give up every capability of this process, for good."""
+    header = struct.pack("=Ii", _CAPABILITY_VERSION, 0)
+    number = _CAPSET[_machine(_CAPSET)]
+    syscall("capset", number, ctypes.create_string_buffer(header, 8), ctypes.create_string_buffer(24))
+
+
+def _machine(table: dict[str, int]) -> str:
     machine = platform.machine()
-    if machine not in _PIVOT_ROOT:
-        raise OSError(f"pivot_root: no system call number is known for {machine}")
-    syscall("pivot_root", _PIVOT_ROOT[machine], new_root.encode(), old_root.encode())
+    if machine not in table:
+        raise OSError(f"no system call numbers are known for {machine}")
+    return machine

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from cort_data.errors import InterpreterError
+from cort_data.interpreter.report import strongest_without_namespaces
 from cort_data.interpreter.server import PACKET_BYTES, ServerConfig
 
 START_S = 120.0
@@ -52,7 +53,7 @@ class ServerLink:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._control.setblocking(False)
         self._scratch = tempfile.mkdtemp(prefix="cort-")
-        self._stderr = tempfile.TemporaryFile()
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the server
         with theirs:
             self._process = _spawn(theirs, self._isolation, self._scratch, self._stderr)
         loop = asyncio.get_running_loop()
@@ -62,7 +63,7 @@ class ServerLink:
             ready = await asyncio.wait_for(self._ready, START_S)
         except (InterpreterError, TimeoutError) as exc:
             await self.stop()
-            raise InterpreterError(f"the interpreter's server did not start: {exc or 'no answer'}") from exc
+            raise InterpreterError(str(exc) or f"the interpreter did not start within {START_S:g} s") from exc
         self.missing = tuple(ready["missing"])
 
     async def stop(self) -> None:
@@ -134,8 +135,8 @@ class ServerLink:
             answer = self._answers.get(message["id"])
             if answer and not answer.done():
                 answer.set_result(message)
-        elif "failed" in message:
-            self._fail(message["failed"])
+        elif "refused" in message:
+            self._fail(_refusal(self._isolation, message["refused"]))
         elif self._ready and not self._ready.done():
             self._ready.set_result(message)
 
@@ -143,7 +144,7 @@ class ServerLink:
         asyncio.get_running_loop().remove_reader(self._control)
         self._stderr.seek(0)
         said = self._stderr.read().decode("utf-8", "replace").strip()[-STDERR_CHARS:]
-        self._fail(" ".join(["the interpreter's server died; open a new interpreter.", *said.split()]))
+        self._fail(" ".join(["the interpreter's server died; open a new interpreter:", *said.split()]))
 
     def _fail(self, reason: str) -> None:
         """Everyone who waits for the server gets the reason, and so does everyone who asks later."""
@@ -155,6 +156,14 @@ class ServerLink:
             if not future.done():
                 future.set_exception(InterpreterError(self._broken))
         self._ends.clear()
+
+
+def _refusal(isolation: str, reason: str) -> str:
+    weaker = strongest_without_namespaces() if isolation == "full" else "none"
+    return (
+        f"isolation {isolation!r} is not possible on this machine: {reason}; `cort doctor` says how to get it, "
+        f"or accept less with --isolation {weaker} (in a recipe: interpreter.isolation: {weaker})"
+    )
 
 
 def _spawn(control: socket.socket, isolation: str, scratch: str, stderr: IO[bytes]) -> subprocess.Popen[bytes]:

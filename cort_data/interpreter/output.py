@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import io
 from collections import deque
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer as Buffer
 
 DEFAULT_OUTPUT_CHARS = 4000
 
@@ -28,6 +31,7 @@ class OutputBuffer:
         self._cut = 0
 
     def write(self, text: str) -> None:
+        """Add text."""
         if self._limit is None:
             self._head.append(text)
             return
@@ -57,10 +61,7 @@ class OutputBuffer:
         head, tail, cut = "".join(self._head), "".join(self._tail), self._cut
         surplus = max(0, len(tail) - self._tail_limit)
         cut, tail = cut + surplus, tail[surplus:]
-        if cut:
-            text = f"{head}\n... [{cut} characters cut] ...\n{tail}"
-        else:
-            text = head + tail
+        text = f"{head}\n... [{cut} characters cut] ...\n{tail}" if cut else head + tail
         return printable(text), cut
 
 
@@ -98,21 +99,24 @@ class OutputStream(io.TextIOBase):
 
     @property
     def buffer(self) -> io.RawIOBase:
+        """The stream as one of bytes."""
         return self._binary
 
     def write(self, text: str) -> int:
+        """Add text; returns its length."""
         if not isinstance(text, str):
             raise TypeError(f"write() argument must be str, not {type(text).__name__}")
         self._kept.write(text)
         return len(text)
 
     def writable(self) -> bool:
+        """Yes."""
         return True
 
     def close(self) -> None:
         """Stays open: a cell that closes its stdout must not silence the next one."""
 
-    def reconfigure(self, **_options: Any) -> None:
+    def reconfigure(self, **_options: object) -> None:
         """Accepted for code written for a real stdout; nothing here is configurable."""
 
 
@@ -124,9 +128,11 @@ class _BinaryStream(io.RawIOBase):
         self._stream = stream
 
     def writable(self) -> bool:
+        """Yes."""
         return True
 
-    def write(self, data: Any) -> int:
+    def write(self, data: Buffer) -> int:
+        """Add bytes; what is not UTF-8 is shown as escapes."""
         raw = bytes(data)
         self._stream.write(raw.decode("utf-8", "backslashreplace"))
         return len(raw)
@@ -142,12 +148,15 @@ class NoInput(io.TextIOBase):
         raise EOFError("nobody can answer input() here; write the values into the code")
 
     def read(self, _size: int | None = -1) -> str:
+        """Refused."""
         return self._refuse()
 
     def readline(self, _size: int = -1) -> str:  # type: ignore[override]
+        """Refused."""
         return self._refuse()
 
     def readable(self) -> bool:
+        """Yes, so that readers come to the refusal."""
         return True
 
     def close(self) -> None:

@@ -9,7 +9,6 @@ import socket
 from collections import deque
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from cort_data.errors import InterpreterError
 from cort_data.interpreter.base import Limits, Status
@@ -154,7 +153,7 @@ class SessionProcess:
             return False
         return True
 
-    async def _expect(self, key: str) -> Any:
+    async def _expect(self, key: str) -> object:
         """The value of `key` in the next frame, which is our own code's, not a cell's."""
         if await self._has_news(START_S) and self._inbox:
             frame = self._inbox.popleft()
@@ -173,10 +172,8 @@ class SessionProcess:
             if fd is not None:
                 socket.send_fds(self._sock, [data], [fd])
                 return
-            try:
+            with suppress(BlockingIOError):
                 data = data[self._sock.send(data) :]
-            except BlockingIOError:
-                pass
             if data:
                 async with asyncio.timeout(self._limits.wall_s):
                     await self._loop.sock_sendall(self._sock, data)

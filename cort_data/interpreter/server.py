@@ -47,7 +47,7 @@ def main() -> None:
     try:
         scratch = confine.enter_server(config.isolation, config.scratch)
     except OSError as exc:
-        control.send(json.dumps({"failed": str(exc)}).encode())
+        control.send(json.dumps({"refused": str(exc)}).encode())
         raise SystemExit(1) from exc
     missing = preload.load()
     server = _Server(control, config, ScratchSpace(scratch, mounted=config.isolation == "full"))

@@ -16,6 +16,7 @@ import shutil
 import signal
 import socket
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -72,8 +73,9 @@ def _enter_scratch(scratch: str) -> None:
 
 
 def _capture_descriptors() -> int:
-    """Point descriptors 1 and 2 to a file in memory, so that what C code prints is not lost."""
-    console = os.memfd_create("console", os.MFD_CLOEXEC)
+    """Point descriptors 1 and 2 to a file without a name, so that what C code prints is not lost."""
+    console, path = tempfile.mkstemp(dir=os.getcwd())
+    os.unlink(path)
     os.dup2(console, 1)
     os.dup2(console, 2)
     return console

@@ -1,0 +1,35 @@
+"""The files that Python and its libraries read: all that an isolated session sees beside its scratch folder."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
+_SYSTEM = (
+    "/usr",
+    "/bin",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/etc/alternatives",
+    "/etc/fonts",
+    "/etc/ld.so.cache",
+    "/etc/localtime",
+)
+
+
+def readable() -> list[str]:
+    """Folders and files, parents before what lies in them; none lies inside another one of the list."""
+    package = Path(__file__).parents[1]
+    found = [*_SYSTEM, str(package)]
+    for prefix in {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix}:
+        found += [prefix, os.path.realpath(prefix)]
+    found += [entry for entry in sys.path if entry and entry != str(package.parent)]
+    existing = sorted({path for path in found if os.path.exists(path) and path != "/"})
+    return [path for path in existing if not _inside_another(path, existing)]
+
+
+def _inside_another(path: str, paths: list[str]) -> bool:
+    return any(path.startswith(other + "/") for other in paths)

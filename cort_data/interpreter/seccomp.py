@@ -1,0 +1,165 @@
+"""The system calls that a session is refused (EPERM, so that its code sees a PermissionError), as a seccomp filter.
+
+A filter over everything Python and its libraries may call would break with the next library; this one names what a
+session must not do. The namespaces and Landlock do not depend on it. It holds for all threads and children, for good.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import platform
+import struct
+
+from cort_data.interpreter import kernel
+
+_PR_SET_SECCOMP = 22
+_MODE_FILTER = 2
+_MACHINES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}  # column in the table, audit architecture
+
+_REFUSED: dict[str, tuple[int | None, int | None]] = {  # numbers on x86_64 and aarch64
+    # other programs
+    "execve": (59, 221),
+    "execveat": (322, 281),
+    # other processes
+    "ptrace": (101, 117),
+    "process_vm_readv": (310, 270),
+    "process_vm_writev": (311, 271),
+    "process_madvise": (440, 440),
+    "kcmp": (312, 272),
+    "pidfd_getfd": (438, 438),
+    # network and sockets (pairs stay)
+    "socket": (41, 198),
+    # name spaces and mounts
+    "mount": (165, 40),
+    "umount2": (166, 39),
+    "pivot_root": (155, 41),
+    "chroot": (161, 51),
+    "unshare": (272, 97),
+    "setns": (308, 268),
+    "mount_setattr": (442, 442),
+    "move_mount": (429, 429),
+    "open_tree": (428, 428),
+    "fsopen": (430, 430),
+    "fsmount": (432, 432),
+    "fsconfig": (431, 431),
+    "fspick": (433, 433),
+    # memory outside of the limits, shared memory across sessions
+    "memfd_create": (319, 279),
+    "memfd_secret": (447, 447),
+    "shmget": (29, 194),
+    "shmat": (30, 196),
+    "msgget": (68, 186),
+    "semget": (64, 190),
+    "mq_open": (240, 180),
+    "vmsplice": (278, 75),
+    # priority and placement
+    "setpriority": (141, 140),
+    "sched_setscheduler": (144, 119),
+    "sched_setattr": (314, 274),
+    "sched_setparam": (142, 118),
+    "ioprio_set": (251, 30),
+    "move_pages": (279, 239),
+    "mbind": (237, 235),
+    "migrate_pages": (256, 238),
+    "set_mempolicy": (238, 237),
+    # the machine
+    "reboot": (169, 142),
+    "kexec_load": (246, 104),
+    "kexec_file_load": (320, 294),
+    "init_module": (175, 105),
+    "finit_module": (313, 273),
+    "delete_module": (176, 106),
+    "swapon": (167, 224),
+    "swapoff": (168, 225),
+    "acct": (163, 89),
+    "quotactl": (179, 60),
+    "syslog": (103, 116),
+    "settimeofday": (164, 170),
+    "clock_settime": (227, 112),
+    "adjtimex": (159, 171),
+    "clock_adjtime": (305, 266),
+    "sethostname": (170, 161),
+    "setdomainname": (171, 162),
+    "iopl": (172, None),
+    "ioperm": (173, None),
+    "modify_ldt": (154, None),
+    "personality": (135, 92),
+    "vhangup": (153, 58),
+    # large or risky kernel surface
+    "bpf": (321, 280),
+    "perf_event_open": (298, 241),
+    "userfaultfd": (323, 282),
+    "io_uring_setup": (425, 425),
+    "io_uring_enter": (426, 426),
+    "io_uring_register": (427, 427),
+    "keyctl": (250, 219),
+    "add_key": (248, 217),
+    "request_key": (249, 218),
+    "fanotify_init": (300, 262),
+    "name_to_handle_at": (303, 264),
+    "open_by_handle_at": (304, 265),
+}
+_SIGNALS: dict[str, tuple[int, int]] = {
+    "kill": (62, 129),
+    "tkill": (200, 130),
+    "tgkill": (234, 131),
+    "rt_sigqueueinfo": (129, 138),
+    "rt_tgsigqueueinfo": (297, 240),
+    "pidfd_send_signal": (424, 424),
+}
+_CLONE = (56, 220)
+_CLONE3 = (435, 435)
+_NAMESPACE_FLAGS = 0x7E020080
+
+_LOAD, _JUMP_EQUAL, _JUMP_GREATER_EQUAL, _JUMP_ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+_ALLOW, _KILL, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
+_NUMBER_AT, _MACHINE_AT, _ARGUMENT_AT = 0, 4, 16
+_X32_BIT = 0x40000000
+
+
+def supported() -> bool:
+    """Whether the filter knows this machine's system calls."""
+    return kernel.is_linux() and platform.machine() in _MACHINES
+
+
+def restrict(*, signals: bool) -> None:
+    """Install the filter in this process. `signals` refuses sending any, where Landlock cannot scope them."""
+    program = b"".join(_program(platform.machine(), signals))
+    instructions = ctypes.create_string_buffer(program, len(program))
+
+    class Program(ctypes.Structure):
+        _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_void_p)]
+
+    description = Program(len(program) // 8, ctypes.addressof(instructions))
+    kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
+    kernel.prctl_pointer(_PR_SET_SECCOMP, _MODE_FILTER, ctypes.addressof(description))
+
+
+def _program(machine: str, signals: bool) -> list[bytes]:
+    """The filter: another architecture dies, refused numbers and clones into namespaces fail, the rest passes."""
+    column, audit = _MACHINES[machine]
+    table = {**_REFUSED, **(_SIGNALS if signals else {})}
+    refused = sorted(number for numbers in table.values() if (number := numbers[column]) is not None)
+    return [
+        _instruction(_LOAD, _MACHINE_AT),
+        _instruction(_JUMP_EQUAL, audit, then=1),
+        _instruction(_RETURN, _KILL),
+        _instruction(_LOAD, _NUMBER_AT),
+        *_return_if(_JUMP_GREATER_EQUAL, _X32_BIT, errno.ENOSYS),
+        *(part for number in refused for part in _return_if(_JUMP_EQUAL, number, errno.EPERM)),
+        # clone3 hides its flags in memory, where a filter cannot look; without it glibc falls back to clone
+        *_return_if(_JUMP_EQUAL, _CLONE3[column], errno.ENOSYS),
+        _instruction(_JUMP_EQUAL, _CLONE[column], otherwise=3),
+        _instruction(_LOAD, _ARGUMENT_AT),
+        *_return_if(_JUMP_ANY_BIT, _NAMESPACE_FLAGS, errno.EPERM),
+        _instruction(_RETURN, _ALLOW),
+    ]
+
+
+def _return_if(test: int, value: int, error: int) -> list[bytes]:
+    return [_instruction(test, value, otherwise=1), _instruction(_RETURN, _ERRNO | error)]
+
+
+def _instruction(code: int, value: int, then: int = 0, otherwise: int = 0) -> bytes:
+    return struct.pack("=HBBI", code, then, otherwise, value)

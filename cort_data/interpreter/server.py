@@ -24,6 +24,8 @@ from cort_data.interpreter.scratch import ScratchSpace
 
 PACKET_BYTES = 1 << 16
 CLEAR_UP_S = 10.0
+SWEEPS = 100
+"""A fork bomb can outrun a sweep where processes are not limited; the next end of a process sweeps again."""
 Request = dict[str, Any]
 
 
@@ -193,11 +195,20 @@ class _Server:
         self.reply({"exit": session, "status": status})
 
     def _sweep(self) -> None:
-        """Kill children that are no session: what a session started and left behind when it ended."""
+        """Kill children that are no session: what a session started and left behind when it ended.
+
+        Killing one hands its own children to us, so look again until none is left.
+        """
         if self._forking:
             return
-        for pid in procs.children() - self._sessions.keys() - self._scratch.cleaners:
-            os.kill(pid, signal.SIGKILL)
+        for _ in range(SWEEPS):
+            strays = procs.children() - self._sessions.keys() - self._scratch.cleaners
+            if not strays:
+                return
+            for pid in strays:
+                os.kill(pid, signal.SIGKILL)
+            for pid in strays:
+                os.waitpid(pid, 0)
 
     def _kill_all(self) -> None:
         """End everything. Killing a process hands its children to us, so look again until none is left."""

@@ -21,7 +21,6 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from json import dumps
 from types import FrameType, ModuleType
 from typing import Any, NoReturn
 
@@ -197,6 +196,7 @@ class _Worker:
     def _fork(self, twin_fd: int) -> None:
         """Fork a twin twice over, so that it is the server's child and not the code's to wait for."""
         threads = threading.active_count() - 1
+        dice = random.getstate()  # Python seeds the generator afresh in every forked child
         try:
             middle = os.fork()
         except OSError as exc:
@@ -205,6 +205,7 @@ class _Worker:
             return
         if middle == 0:
             self._fork_again(twin_fd, threads)
+            random.setstate(dice)
             return
         os.close(twin_fd)
         _, status = os.waitpid(middle, 0)
@@ -234,12 +235,22 @@ class _Worker:
         """A scratch folder of its own with the same files, and the same place in it."""
         twin = os.path.join(self._spec.family, str(self._pid))
         place = os.path.relpath(os.getcwd(), self._scratch)
-        try:
-            shutil.copytree(self._scratch, twin, symlinks=True)
-        except shutil.Error as exc:  # sockets and pipes cannot be copied; the files are
-            self._stream.write(f"[files not copied: {dumps(str(exc))[:200]}]\n")
+        _copy_files(self._scratch, twin)
         self._scratch = twin
         _enter_scratch(twin)
         inside = os.path.join(twin, place)
         if not place.startswith("..") and os.path.isdir(inside):
             os.chdir(inside)
+
+
+def _copy_files(source: str, target: str) -> None:
+    """Copy folders, files and links; modes and times are not kept, and sockets and pipes have no copy."""
+    os.mkdir(target)
+    for entry in os.scandir(source):
+        copy = os.path.join(target, entry.name)
+        if entry.is_symlink():
+            os.symlink(os.readlink(entry.path), copy)
+        elif entry.is_dir():
+            _copy_files(entry.path, copy)
+        elif entry.is_file():
+            shutil.copyfile(entry.path, copy)

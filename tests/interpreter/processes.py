@@ -1,0 +1,25 @@
+"""What the tests can see of processes from outside of the interpreter."""
+
+import os
+from pathlib import Path
+
+
+def descendants(root: int | None = None) -> set[int]:
+    """Living processes below `root` (default: this process); zombies do not count."""
+    parents = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            state, parent = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
+        except OSError:  # it ended meanwhile
+            continue
+        if state != "Z":
+            parents[int(folder.name)] = int(parent)
+    found, level = set(), {root or os.getpid()}
+    while level:
+        level = {pid for pid, parent in parents.items() if parent in level} - found
+        found |= level
+    return found
+
+
+def open_descriptors() -> set[str]:
+    return set(os.listdir("/proc/self/fd"))

@@ -1,0 +1,142 @@
+"""The local backend: nothing leaks, nothing runs on, and a broken server is an error, not a result."""
+
+import asyncio
+import gc
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from cort_data.errors import InterpreterError
+from cort_data.interpreter import Session, open_interpreter
+from cort_data.interpreter.link import ServerLink
+
+from .conftest import LIMITS, Driver, strongest
+from .processes import descendants, open_descriptors
+
+LEAVES_CHILDREN = """
+import os, time
+for _ in range(3):
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            time.sleep(600)
+        time.sleep(600)
+"""
+
+
+def test_closing_leaves_nothing() -> None:
+    async def use() -> tuple[set[int], set[str]]:
+        gc.collect()
+        descriptors = open_descriptors()
+        interpreter = open_interpreter(limits=LIMITS, isolation=strongest())
+        async with interpreter:
+            sessions = [await interpreter.session(number) for number in range(3)]
+            await sessions[0].run(LEAVES_CHILDREN)
+            await sessions[1].run("open('file', 'w').close()")
+            await sessions[2].fork()
+            started = descendants()
+        assert started
+        return descendants() & started, open_descriptors() - descriptors
+
+    assert asyncio.run(use()) == (set(), set())
+
+
+def test_closing_a_session_ends_its_children(driver: Driver) -> None:
+    driver.session()
+    before = descendants()
+    session = driver.session()
+    driver(session.run(LEAVES_CHILDREN))
+    assert len(descendants() - before) >= 4
+    driver(session.close())
+    assert descendants() - before == set()
+
+
+def test_a_kill_ends_the_children(driver: Driver, session: Session) -> None:
+    before = descendants()
+    driver(session.run(LEAVES_CHILDREN))
+    driver(session.run("import os\nos._exit(0)"))
+    assert len(descendants()) < len(before)
+
+
+def test_sessions_in_a_row_leave_nothing(driver: Driver) -> None:
+    driver.session()
+    before, descriptors = descendants(), open_descriptors()
+
+    async def one(number: int) -> None:
+        session = await driver.interpreter.session(number)
+        twin = await session.fork()
+        await session.run("open('file', 'w').write('x' * 1000)")
+        await session.close()
+        await twin.close()
+
+    for number in range(20):
+        driver(one(number))
+    assert descendants() == before
+    assert open_descriptors() == descriptors
+
+
+def test_a_dead_server_is_an_error() -> None:
+    async def use() -> None:
+        before = descendants()
+        interpreter = open_interpreter(limits=LIMITS, isolation="none")
+        session = await interpreter.session(0)
+        cell = asyncio.create_task(session.run("import time\ntime.sleep(60)"))
+        await asyncio.sleep(0.1)
+        link: ServerLink = interpreter._link  # type: ignore[attr-defined]
+        os.kill(link._process.pid, signal.SIGKILL)
+        with pytest.raises(InterpreterError, match="server died"):
+            await cell
+        with pytest.raises(InterpreterError, match="server died"):
+            await interpreter.session(1)
+        await interpreter.close()
+        assert descendants() <= before
+
+    asyncio.run(use())
+
+
+def test_scratch_folders_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+
+    async def use() -> None:
+        async with open_interpreter(limits=LIMITS, isolation="none") as interpreter:
+            session = await interpreter.session(0)
+            await session.run("import os\nos.makedirs('a/b')\nopen('a/b/c', 'w').close()")
+            await session.close()
+            await interpreter.session(1)
+
+    asyncio.run(use())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_closed_interpreter_refuses_sessions() -> None:
+    async def use() -> None:
+        interpreter = open_interpreter(limits=LIMITS, isolation="none")
+        await interpreter.close()
+        await interpreter.close()
+        with pytest.raises(InterpreterError, match="interpreter is closed"):
+            await interpreter.session(0)
+
+    asyncio.run(use())
+
+
+FORGED = """
+import json, os, stat, struct
+body = json.dumps({"status": "ok", "text": 5}).encode()
+for fd in range(3, 64):
+    try:
+        if stat.S_ISSOCK(os.fstat(fd).st_mode):
+            os.write(fd, %s)
+    except OSError:
+        pass
+"""
+
+
+@pytest.mark.parametrize(
+    "written", ["struct.pack('>I', len(body)) + body", "b'\\xff' * 100", "struct.pack('>I', 3) + b'{{{'"]
+)
+def test_forged_answers_are_no_answers(driver: Driver, session: Session, written: str) -> None:
+    result = driver(session.run(FORGED % written))
+    assert (result.status, result.state_lost) == ("died", True)
+    assert driver(session.run("1 + 1")).text == "2\n"

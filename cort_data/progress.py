@@ -23,7 +23,7 @@ class Meter:
         self.tokens = 0
         self.calls = 0
         self._title = title
-        self._total = total
+        self.total = total
         self._started = time.monotonic()
         self._shown = self._started
         self._bar = Progress(
@@ -64,7 +64,7 @@ class Meter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._bar.stop()
-        if self._bar.disable and self._total:
+        if self._bar.disable and self.total:
             self._line()
 
     def _rates(self) -> str:
@@ -72,4 +72,4 @@ class Meter:
 
     def _line(self) -> None:
         self._shown = time.monotonic()
-        print(f"{self._title}: {self.traces}/{self._total} traces · {self._rates()}", file=sys.stderr)
+        print(f"{self._title}: {self.traces}/{self.total} traces · {self._rates()}", file=sys.stderr)

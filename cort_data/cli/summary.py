@@ -1,0 +1,85 @@
+"""What `cort run` prints: the plan before, the funnel, the tables, the rates and the places after."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from cort_data import pipeline
+from cort_data.funnel import Funnel
+from cort_data.recipe import Recipe, StageName
+from cort_data.runs import RunDirectory
+from cort_data.shards import TraceStore
+from cort_data.stages import evaluate, synth
+from cort_data.stages.dataset import FILE
+from cort_data.stages.writing import Work
+from cort_data.tables import out, policy_table
+
+
+def print_plan(folder: Path, recipe: Recipe, stages: Sequence[StageName]) -> None:
+    """What a run would do, and the first prompt as the model gets it. Raises what the run would refuse."""
+    run = RunDirectory(folder)
+    pipeline.check(run, recipe, stages)
+    print(f"run directory: {folder}{'' if folder.exists() else ' (new)'}")
+    print(f"engine: {recipe.engine.kind} {recipe.engine.model}, {recipe.engine.in_flight} traces in flight")
+    for stage in stages:
+        print(f"{stage}: {_planned(run, recipe, stage)}")
+    print(f"--- first prompt\n{pipeline.first_prompt(recipe, stages)}\n--- end")
+
+
+def print_results(run: RunDirectory, recipe: Recipe, stages: Sequence[StageName]) -> None:
+    """Funnel, policy table, rates, and where everything lies."""
+    console = out()
+    if StageName.FILTER in stages:
+        counts = run.stage(StageName.FILTER).manifest() or {}
+        console.print(Funnel("filter", counts["kept"], Counter(counts["dropped"])).table())
+    if StageName.EVAL in stages:
+        print_policies(run, console)
+    _print_rates(run, recipe, stages)
+    if StageName.DATASET in stages:
+        rows = (run.stage(StageName.DATASET).manifest() or {})["rows"]
+        print(f"data set: {run.stage(StageName.DATASET).path / FILE} ({rows} traces)")
+    print(f"run: {run.path}")
+
+
+def print_policies(run: RunDirectory, console: Console) -> None:
+    """The policy comparison."""
+    console.print(policy_table(json.loads(evaluate.results_file(run).read_text("utf-8"))))
+
+
+def _planned(run: RunDirectory, recipe: Recipe, stage: StageName) -> str:
+    if stage is StageName.SYNTH:
+        return _survey(Work(synth.plan(recipe), TraceStore(run.stage(stage).path)))
+    if stage is StageName.FILTER:
+        return ", ".join(entry.name for entry in recipe.filters) or "no filters"
+    if stage is StageName.DATASET:
+        return "Parquet of the kept traces"
+    return " · ".join(
+        f"{policy} ({model}): {_survey(Work(evaluate.plan(recipe, policy), TraceStore(folder.path)))}"
+        for model in evaluate.models(recipe)
+        for policy in recipe.eval.policies
+        for folder in [evaluate.folder(run, model, policy)]
+    )
+
+
+def _survey(work: Work) -> str:
+    survey = work.survey()
+    return f"{survey.planned} traces, {survey.planned - survey.missing} of them written"
+
+
+def _print_rates(run: RunDirectory, recipe: Recipe, stages: Sequence[StageName]) -> None:
+    manifests = {"synth": run.stage(StageName.SYNTH).manifest()} if StageName.SYNTH in stages else {}
+    if StageName.EVAL in stages:
+        last = (evaluate.models(recipe)[-1], recipe.eval.policies[-1])
+        manifests["eval"] = evaluate.folder(run, *last).manifest()
+    for stage, manifest in manifests.items():
+        session = (manifest or {}).get("last_session", {})
+        if session.get("traces"):
+            print(
+                f"{stage}: {session['traces']} traces in {session['seconds']:.0f} s, "
+                f"{session['model_tokens_per_s']:,.0f} model tokens/s"
+            )

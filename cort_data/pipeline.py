@@ -1,0 +1,159 @@
+"""A whole run: the recipe's stages in order, what is reused, what is done again, and what is refused."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import sys
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from itertools import islice
+from typing import Any
+
+from cort_data.errors import RecipeError, RunError
+from cort_data.filters import Resources, build_filters
+from cort_data.grading import Grader
+from cort_data.profiles import load_profile
+from cort_data.progress import Meter
+from cort_data.prompts import render_prompt
+from cort_data.recipe import Recipe, StageName
+from cort_data.runs import Key, RunDirectory
+from cort_data.sources import read_source
+from cort_data.stages import evaluate, synth
+from cort_data.stages.dataset import write_dataset
+from cort_data.stages.filter import KEPT_FILE, filter_traces
+from cort_data.stages.workshop import interpreter_of, interpreter_used
+from cort_data.trace import Problem
+from cort_data.traces_io import read_traces
+
+FILTER_VERSION = 1
+DATASET_VERSION = 1
+
+
+def selected(recipe: Recipe, until: StageName | None) -> tuple[StageName, ...]:
+    """The recipe's stages up to and with `until`. Raises RecipeError if the recipe has no such stage."""
+    if until is None:
+        return recipe.stages
+    if until not in recipe.stages:
+        raise RecipeError(f"--until {until}: the recipe's stages are {', '.join(recipe.stages)}")
+    return recipe.stages[: recipe.stages.index(until) + 1]
+
+
+def check(run: RunDirectory, recipe: Recipe, stages: Iterable[StageName]) -> None:
+    """Raises CortError, before anything is done, for what would be refused later."""
+    if StageName.SYNTH in stages:
+        run.stage(StageName.SYNTH).check(synth.key(recipe))
+        _first_problem(recipe, StageName.SYNTH)
+    if StageName.EVAL in stages:
+        for model in evaluate.models(recipe):
+            for policy in recipe.eval.policies:
+                evaluate.folder(run, model, policy).check(evaluate.key(recipe, model, policy))
+        _first_problem(recipe, StageName.EVAL)
+
+
+def first_prompt(recipe: Recipe, stages: Iterable[StageName]) -> str:
+    """The prompt of the first problem as the model gets it."""
+    problem = _first_problem(recipe, StageName.SYNTH if StageName.SYNTH in stages else StageName.EVAL)
+    return load_profile(recipe.engine.profile).render(render_prompt(recipe.rollout.prompt, problem))
+
+
+def _first_problem(recipe: Recipe, stage: StageName) -> Problem:
+    plan = synth.plan(recipe) if stage is StageName.SYNTH else evaluate.plan(recipe, "none")
+    return next(plan.problems())
+
+
+def run_stages(run: RunDirectory, recipe: Recipe, stages: Iterable[StageName]) -> None:
+    """Run the stages; what is complete is reused. The run directory is entered (locked)."""
+    stages = tuple(stages)
+    check(run, recipe, stages)
+    run.save_recipe(recipe)
+    for stage in stages:
+        if not asyncio.run(_STAGES[stage](run, recipe)):
+            print(f"{stage}: complete, reused", file=sys.stderr)
+
+
+async def _synth(run: RunDirectory, recipe: Recipe) -> bool:
+    return await synth.synthesize(run, recipe)
+
+
+async def _filter(run: RunDirectory, recipe: Recipe) -> bool:
+    folder = run.stage(StageName.FILTER)
+    _tell(StageName.FILTER, folder.enter_afresh(_filter_key(run, recipe)))
+    if folder.manifest() is not None:
+        return False
+    evaluation = list(_test_problems(recipe))
+    total = _complete(run, StageName.SYNTH)["traces"]
+    with Grader() as grader, Meter("filter", total) as meter:
+        async with interpreter_of(recipe) as interpreter:
+            filters = build_filters(recipe.filter_specs(), Resources(interpreter, grader, evaluation))
+            funnel = await filter_traces(synth.traces(run, recipe), filters, folder.path, on_trace=meter.add)
+    folder.finish({**funnel.as_dict(), "seconds": round(meter.seconds, 1)})
+    return True
+
+
+async def _dataset(run: RunDirectory, recipe: Recipe) -> bool:
+    folder = run.stage(StageName.DATASET)
+    _complete(run, StageName.FILTER)
+    filtered = run.stage(StageName.FILTER)
+    key = {
+        "stage": StageName.DATASET,
+        "version": DATASET_VERSION,
+        "name": recipe.name,
+        "input": _digest(filtered.key()),
+    }
+    folder.enter_afresh(key)
+    if folder.manifest() is not None:
+        return False
+    info = write_dataset(read_traces(filtered.path / KEPT_FILE), folder.path, recipe.name)
+    folder.finish({"stage": "dataset", "rows": info.rows, "problems": info.problems, "sha256": info.sha256})
+    return True
+
+
+async def _evaluate(run: RunDirectory, recipe: Recipe) -> bool:
+    return await evaluate.evaluate(run, recipe)
+
+
+_STAGES: dict[StageName, Callable[[RunDirectory, Recipe], Awaitable[bool]]] = {
+    StageName.SYNTH: _synth,
+    StageName.FILTER: _filter,
+    StageName.DATASET: _dataset,
+    StageName.EVAL: _evaluate,
+}
+
+
+def _filter_key(run: RunDirectory, recipe: Recipe) -> Key:
+    _complete(run, StageName.SYNTH)
+    return {
+        "stage": StageName.FILTER,
+        "version": FILTER_VERSION,
+        "filters": [{"name": s.cls.name, **s.params.model_dump(mode="json")} for s in recipe.filter_specs()],
+        "interpreter": interpreter_used(recipe).model_dump(),
+        "input": {
+            "synth": _digest(run.stage(StageName.SYNTH).key()),
+            "traces": _digest(list(synth.plan(recipe).ids())),
+            "test_problems": _digest([p.id for p in _test_problems(recipe)]),
+        },
+    }
+
+
+def _test_problems(recipe: Recipe) -> Iterator[Problem]:
+    source = recipe.problems.test
+    return iter(()) if source is None else read_source(source, "test", recipe.seed)
+
+
+def _complete(run: RunDirectory, stage: StageName) -> dict[str, Any]:
+    """The manifest of a stage that another one builds on."""
+    manifest = run.stage(stage).manifest()
+    if manifest is None:
+        raise RunError(f"{run.path}: the stage {stage} is not complete; run it first")
+    return manifest
+
+
+def _tell(stage: StageName, changed: list[str]) -> None:
+    if changed:
+        shown = "; ".join(islice(changed, 4)) + ("; …" if len(changed) > 4 else "")
+        print(f"{stage}: done again, since these changed: {shown}", file=sys.stderr)
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,0 +1,49 @@
+"""Where the problems of a run come from: the nano world, or a file that `cort problems import` wrote."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from cort_data.data import data_dir
+from cort_data.errors import RecipeError, TraceError
+from cort_data.recipe import ProblemSource
+from cort_data.trace import Problem, first_problem
+
+
+def read_source(source: ProblemSource, role: str, seed: int) -> Iterator[Problem]:
+    """The problems of a source in its own order, read as they are asked for.
+
+    `role` is the part of the nano world where the recipe names none. More problems of one source continue fewer.
+    """
+    if source.source == "nano":
+        from cort_data.nano.families import problems
+
+        assert source.n is not None  # the recipe has checked it
+        return iter(problems(source.split or role, source.n, seed, source.level or "normal"))
+    return itertools.islice(_read_file(find_file(source.source)), source.n)
+
+
+def find_file(name: str) -> Path:
+    """A path from the current folder, or a file among the shipped pipelines. Raises RecipeError."""
+    for path in (Path(name), data_dir("pipelines") / name):
+        if path.is_file():
+            return path
+    raise RecipeError(f"{name}: no such problem file; make one with: cort problems import SOURCE --out {name}")
+
+
+def _read_file(path: Path) -> Iterator[Problem]:
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                yield Problem.model_validate_json(line)
+            except ValidationError as error:
+                raise TraceError(
+                    f"{path}:{number}: not a problem: {first_problem(error)}; "
+                    "bring the file into form with cort problems import"
+                ) from None
+        if file.tell() == 0:
+            raise TraceError(f"{path}: the file is empty")

@@ -1,0 +1,148 @@
+"""What a recipe names, opened: engine, interpreter, profile, hint policies; and the keys of what they make."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cort_data.engines import Engine, EngineKind, EngineSettings, open_engine
+from cort_data.hints.policy import HintPolicy, load_policy
+from cort_data.interpreter import Interpreter, Limits, open_interpreter
+from cort_data.profiles import Profile, load_profile
+from cort_data.recipe import Recipe
+from cort_data.rollout import Rollouts
+from cort_data.trace import InterpreterUsed
+
+NANO = "nano-"
+_WHOLE_FILE_BYTES = 64 * 2**20  # larger files are known by their size and both ends
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """Everything that traces are written with."""
+
+    recipe: Recipe
+    engine: Engine
+    interpreter: Interpreter
+    profile: Profile
+
+    def rollouts(self, policy: str) -> Rollouts:
+        """The rollout loop under one hint policy."""
+        return Rollouts(
+            engine=self.engine,
+            interpreter=self.interpreter,
+            interpreter_used=interpreter_used(self.recipe),
+            profile=self.profile,
+            policy=policy_of(self.recipe, policy),
+            settings=self.recipe.rollout,
+            temperature=self.recipe.sampling.temperature,
+            top_p=self.recipe.sampling.top_p,
+        )
+
+
+@asynccontextmanager
+async def open_workshop(recipe: Recipe, model: str) -> AsyncIterator[Workshop]:
+    """Open everything, and close it in the end. Raises CortError for what cannot be opened."""
+    profile = load_profile(recipe.engine.profile)
+    async with interpreter_of(recipe) as interpreter:
+        engine = await open_engine(engine_settings(recipe, model))
+        try:
+            yield Workshop(recipe, engine, interpreter, profile)
+        finally:
+            await engine.close()
+
+
+def interpreter_of(recipe: Recipe) -> Interpreter:
+    """The recipe's interpreter, not started yet."""
+    section = recipe.interpreter
+    limits = Limits(
+        timeout_s=section.timeout_s, memory_mb=section.memory_mb, output_chars=section.output_chars
+    )
+    return open_interpreter(section.backend, limits, section.isolation)
+
+
+def engine_settings(recipe: Recipe, model: str) -> EngineSettings:
+    """The engine of a recipe with this model; `nano-NAME` in process is the folder of the shipped weights."""
+    return recipe.engine.model_copy(update={"model": str(model_folder(recipe, model) or model)})
+
+
+def model_folder(recipe: Recipe, model: str) -> Path | None:
+    """The folder that the engine loads; None where a server has the model."""
+    if recipe.engine.kind is not EngineKind.TRANSFORMERS:
+        return None
+    if model.startswith(NANO) and not Path(model).exists():
+        from cort_data import nano
+
+        return Path(nano.__file__).parent / "weights" / model.removeprefix(NANO)
+    return Path(model)
+
+
+def policy_of(recipe: Recipe, name: str) -> HintPolicy:
+    """A hint policy, with the recipe's own wordings in place."""
+    return load_policy(name)
+
+
+def interpreter_used(recipe: Recipe) -> InterpreterUsed:
+    """The interpreter semantics, as each trace records them."""
+    section = recipe.interpreter
+    return InterpreterUsed(
+        backend=section.backend,
+        isolation=section.isolation,
+        timeout_s=section.timeout_s,
+        memory_mb=section.memory_mb,
+        output_chars=section.output_chars,
+    )
+
+
+def trace_key(recipe: Recipe, model: str, policy: str) -> dict[str, Any]:
+    """All that shapes a trace but for its problem and sample."""
+    return {
+        "seed": recipe.seed,
+        "engine": {
+            "kind": recipe.engine.kind,
+            "model": model_hash(recipe, model) or model,
+            "profile": recipe.engine.profile,
+        },
+        "sampling": recipe.sampling.model_dump(mode="json"),
+        "interpreter": recipe.interpreter.model_dump(mode="json"),
+        "rollout": {
+            "policy": policy,
+            "calls": recipe.rollout.calls,
+            "tokens": recipe.rollout.tokens,
+            "prompt": recipe.rollout.prompt,
+            "hints": policy_hash(policy_of(recipe, policy)),
+        },
+    }
+
+
+def policy_hash(policy: HintPolicy) -> str:
+    """16 hex digits over all hints of a policy."""
+    return hashlib.sha256(repr(policy.hints).encode()).hexdigest()[:16]
+
+
+def model_hash(recipe: Recipe, model: str) -> str | None:
+    """16 hex digits over the files of a model folder; None where a server has the model, or no folder is there.
+
+    Of a file above 64 MB the size and one MB from each end are taken.
+    """
+    folder = model_folder(recipe, model)
+    if folder is None or not folder.is_dir():
+        return None
+    digest = hashlib.sha256()
+    for path in sorted(p for p in folder.iterdir() if p.is_file()):
+        digest.update(f"{path.name} {path.stat().st_size}\n".encode())
+        digest.update(_content(path))
+    return digest.hexdigest()[:16]
+
+
+def _content(path: Path) -> bytes:
+    with path.open("rb") as file:
+        if path.stat().st_size <= _WHOLE_FILE_BYTES:
+            return hashlib.file_digest(file, "sha256").digest()
+        ends = file.read(2**20)
+        file.seek(-(2**20), 2)
+        return hashlib.sha256(ends + file.read()).digest()

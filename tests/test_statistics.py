@@ -1,0 +1,72 @@
+import math
+
+import numpy as np
+import pytest
+
+from cort_data.statistics import Interval, Ratios, paired_differences
+
+
+def means(*rows):
+    values = np.array(rows, dtype=float)
+    return Ratios(np.nan_to_num(values), (~np.isnan(values)).astype(float))
+
+
+def test_a_mean_leaves_out_problems_without_a_value():
+    assert means([1, 0, math.nan, 1]).values() == pytest.approx([2 / 3])
+
+
+def test_a_ratio_of_totals_is_not_a_mean_of_ratios():
+    ratio = Ratios(np.array([[100.0, 300.0]]), np.array([[1.0, 1.0]]))
+    assert ratio.values() == pytest.approx([200])
+    ratio = Ratios(np.array([[100.0, 300.0]]), np.array([[1.0, 0.0]]))
+    assert ratio.values() == pytest.approx([400])
+
+
+def test_a_constant_difference_has_no_width():
+    first = means([0.0, 0.5, 1.0], [3, 4, 5])
+    second = means([0.25, 0.75, 1.25], [1, 2, 3])
+    for interval, value in zip(paired_differences(first, second), (0.25, -2), strict=True):
+        assert interval is not None
+        assert (interval.value, interval.low, interval.high) == pytest.approx((value, value, value))
+
+
+def test_the_interval_agrees_with_the_normal_one():
+    generator = np.random.default_rng(7)
+    difference = generator.normal(0.3, 1, size=400)
+    base = generator.normal(size=400) * 10  # large, and gone in the pairs
+    [interval] = paired_differences(means(base), means(base + difference))
+    half = 1.96 * difference.std() / 20
+    assert interval is not None
+    assert interval.value == pytest.approx(difference.mean())
+    assert interval.low == pytest.approx(difference.mean() - half, abs=0.02)
+    assert interval.high == pytest.approx(difference.mean() + half, abs=0.02)
+
+
+def test_beyond_the_interval_means_that_zero_is_outside():
+    assert Interval(2, 1, 3).beyond
+    assert Interval(-2, -3, -1).beyond
+    assert not Interval(1, -1, 3).beyond
+    assert not Interval(0, 0, 0).beyond
+
+
+def test_nothing_to_divide_by_is_none():
+    nothing = Ratios(np.zeros((1, 3)), np.zeros((1, 3)))
+    assert paired_differences(means([1, 2, 3]), nothing) == [None]
+
+
+def test_the_draws_do_not_depend_on_the_size_of_the_pieces(monkeypatch):
+    first, second = means(list(range(10))), means([x * x % 7 for x in range(10)])
+    whole = paired_differences(first, second)
+    monkeypatch.setattr("cort_data.statistics._CHUNK", 25)
+    assert paired_differences(first, second) == whole
+
+
+def test_intervals_cover_the_truth():
+    generator = np.random.default_rng(3)
+    hits = 0
+    for seed in range(200):
+        first, second = generator.normal(0, 1, size=(2, 60))
+        [interval] = paired_differences(means(first), means(second + 0.5), draws=400, seed=seed)
+        assert interval is not None
+        hits += interval.low <= 0.5 <= interval.high
+    assert 180 <= hits <= 199

@@ -1,0 +1,94 @@
+"""The one place where what goes wrong between us and a model server becomes an EngineError of one line."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+
+import openai
+
+from cort_data.errors import EngineError
+
+SHOWN = 200  # characters of a server's own words
+TOO_MANY, SERVER_ERROR = 429, 500
+KEY_REFUSED = (401, 403)
+
+
+class ServerError(EngineError):
+    """An EngineError of a server, with how long it asks to be left alone and its HTTP status, where it said."""
+
+    def __init__(
+        self, message: str, *, transient: bool = False, retry_after_s: float = 0, status: int | None = None
+    ) -> None:
+        super().__init__(message, transient=transient)
+        self.retry_after_s = retry_after_s
+        self.status = status
+
+
+@contextlib.contextmanager
+def translated(url: str, model: str) -> Iterator[None]:
+    """Translate the client's exceptions. `transient` ones may go away by themselves."""
+    try:
+        yield
+    except openai.APITimeoutError:
+        raise ServerError(
+            f"engine.url: {url} took the request and did not answer in time; look at the server's log",
+            transient=True,
+        ) from None
+    except openai.APIConnectionError as error:
+        raise ServerError(
+            f"engine.url: cannot reach {url}: {cause_of(error)}; start the server or correct the address",
+            transient=True,
+        ) from None
+    except openai.APIStatusError as error:
+        raise of_status(error, url, model) from None
+    except openai.APIError as error:  # an error event within a stream
+        raise ServerError(f"engine.url: {url} broke off: {one_line(error.message)}", transient=True) from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise garbage(url, str(error)) from None
+
+
+def of_status(error: openai.APIStatusError, url: str, model: str) -> ServerError:
+    """What an HTTP status means for the user."""
+    status, said = error.status_code, one_line(error.message)
+    if status in KEY_REFUSED:
+        text = f"engine.url: {url} refuses the key ({status}): {said}; set OPENAI_API_KEY"
+    elif status == openai.NotFoundError.status_code:
+        text = f"engine.url: {url} has no completions of model {model!r} (404): {said}; does the address end in /v1?"
+    elif status == TOO_MANY:
+        text = f"engine.url: {url} takes no more requests (429): {said}; lower engine.in_flight"
+    elif status >= SERVER_ERROR:
+        text = f"engine.url: {url} failed ({status}): {said}; look at the server's log"
+    else:
+        text = f"engine.url: {url} refuses the request ({status}): {said}"
+    transient = status >= SERVER_ERROR or (status == TOO_MANY and error.code != "insufficient_quota")
+    return ServerError(text, transient=transient, retry_after_s=retry_after(error), status=status)
+
+
+def garbage(url: str, what: str) -> ServerError:
+    """An answer that is no answer of this API."""
+    return ServerError(
+        f"engine.url: {url} answers something that is not the OpenAI API: {one_line(what)}; check the address"
+    )
+
+
+def retry_after(error: openai.APIStatusError) -> float:
+    """Seconds that the server asks to wait; 0 where it does not say, or says it as a date."""
+    try:
+        return max(0.0, float(error.response.headers.get("retry-after", 0)))
+    except ValueError:
+        return 0.0
+
+
+def cause_of(error: BaseException) -> str:
+    """The innermost reason of a failed connection."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return one_line(str(error) or type(error).__name__)
+
+
+def one_line(text: str) -> str:
+    """A server's words, short enough for one line."""
+    text = " ".join(text.split())
+    return text if len(text) <= SHOWN else text[:SHOWN] + "…"

@@ -1,6 +1,10 @@
 """Fixtures that several packages' tests share."""
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("cort", settings(), deadline=None)  # a busy machine is not a failure
+settings.load_profile("cort")
 
 CORPUS = [
     "Let me compute 12 * 7 with a gcd of 84 and 36.\n",

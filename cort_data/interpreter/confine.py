@@ -27,6 +27,8 @@ from dataclasses import dataclass
 from cort_data.interpreter import kernel, landlock, namespaces, places, procs, seccomp
 
 MB = 1 << 20
+RESERVE_MB = 48
+"""What a session's process may use beyond its limit, for `memory.MemoryGuard`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ def enter_session(isolation: str, limits: ProcessLimits, family: str) -> None:
         landlock.restrict(places.readable(), [family, *places.DEVICES])
         kernel.drop_capabilities()
         seccomp.restrict(signals=landlock.version() < landlock.VERSION_SIGNALS, attributes=isolation == "reduced")
-    _limit(resource.RLIMIT_AS, memory)
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory + RESERVE_MB * MB))
 
 
 def _require_reduced() -> None:

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from cort_data.errors import InterpreterError
 from cort_data.interpreter.base import Limits, Status
 from cort_data.interpreter.link import ServerLink
+from cort_data.interpreter.memory import MEMORY_EXIT
 from cort_data.interpreter.wire import MAX_REPLY, Frame, FrameReader, WireError, encode
 
 GRACE_S = 1.0
@@ -214,6 +215,8 @@ def _is_answer(frame: Frame) -> bool:
 def _describe(status: int) -> tuple[Status, str]:
     """What the wait status of a process that nobody killed says."""
     if not os.WIFSIGNALED(status):
+        if os.waitstatus_to_exitcode(status) == MEMORY_EXIT:
+            return Status.MEMORY, "MemoryError: earlier blocks have filled the memory of the session"
         return Status.DIED, f"the process ended itself with exit code {os.waitstatus_to_exitcode(status)}"
     number = os.WTERMSIG(status)
     if number == signal.SIGKILL:

@@ -25,6 +25,7 @@ from types import FrameType, ModuleType
 from typing import Any, NoReturn
 
 from cort_data.interpreter.cell import CellOutput, CellTimeout, run_cell
+from cort_data.interpreter.memory import MemoryGuard
 from cort_data.interpreter.output import OutputStream, printable
 from cort_data.interpreter.wire import Frame, FrameReader, encode
 
@@ -52,13 +53,13 @@ def main(sock: socket.socket, spec: SessionSpec, confine: Callable[[], None]) ->
     scratch = os.path.join(spec.family, "0")
     _enter_scratch(scratch)
     console = _capture_descriptors()
-    worker = _Worker(sock, spec, scratch, console)
     try:
         confine()
     except OSError as exc:
-        worker.send({"failed": str(exc)})
+        sock.sendall(encode({"failed": str(exc)}))
         os._exit(1)
     _seed(spec.seed)
+    worker = _Worker(sock, spec, scratch, console)
     worker.send({"ready": os.getpid()})
     worker.serve()
 
@@ -100,12 +101,14 @@ class _Worker:
         self._stream = OutputStream(spec.output_chars)
         self._cell_active = False
         self._stopped: str | None = None
+        self._memory = MemoryGuard()
         module = ModuleType("__main__")
         sys.modules["__main__"] = module
         self._namespace: dict[str, Any] = module.__dict__
         sys.stdout = sys.stderr = sys.__stdout__ = sys.__stderr__ = self._stream  # type: ignore[misc,assignment]
 
     def serve(self) -> NoReturn:
+        """Answer until the client hangs up."""
         reader = FrameReader()
         while True:
             data, fds, _, _ = socket.recv_fds(self._sock, RECEIVE_BYTES, 1)
@@ -118,6 +121,7 @@ class _Worker:
                     self._fork(fds[0])
 
     def send(self, frame: Frame) -> None:
+        """Answer; a child of the code that came here ends instead."""
         if os.getpid() != self._pid:
             os._exit(0)
         self._sock.sendall(encode(frame))
@@ -148,9 +152,11 @@ class _Worker:
         """The cell under its timers, also when time or memory runs out outside of its own code."""
         try:
             try:
+                self._memory.open_for_cell()
                 self._start_timers()
                 return run_cell(code, self._namespace, number, self._stream)
             finally:
+                self._memory.open_for_report()
                 self._stop_timers()
         except CellTimeout as exc:
             return CellOutput(*self._taken(f"TimeoutError: {exc}"), CellTimeout)

@@ -191,6 +191,18 @@ def test_memory_filled_piece_by_piece(run: Run) -> None:
     assert run("del keep\nx").text == "7\n"
 
 
+def test_memory_full_of_small_objects_can_be_freed(run: Run) -> None:
+    assert run("keep = []\nwhile True:\n    keep += [[]] * 100_000").status is Status.MEMORY
+    assert run("del keep\n'free'").feedback == "'free'"
+
+
+def test_memory_filled_again_and_again_ends_the_session(run: Run) -> None:
+    fill = "keep = globals().get('keep', [])\nwhile True:\n    keep.append(bytearray(1 << 20))"
+    results = [run(fill) for _ in range(8)]
+    assert {result.status for result in results} == {Status.MEMORY}
+    assert any(result.state_lost for result in results)
+
+
 RANDOM = (
     "import random, numpy\nimport sympy.core.random\n(random.random(), numpy.random.rand(), sympy.core.random.random())"
 )

@@ -1,0 +1,44 @@
+"""The memory limit of a session's process, seen from inside.
+
+The hard limit lies above the soft one. A cell runs under the soft limit; its error is then reported under the hard
+one. When variables fill the memory, the next cell still gets a little, so that it can delete them; a session that
+fills that too has to end.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import resource
+
+MEMORY_EXIT = 71
+"""Exit code of a process whose memory is full for good."""
+_CELL_BYTES = 8 << 20
+_REPORT_BYTES = 16 << 20
+
+
+class MemoryGuard:
+    """Moves the soft limit between cells; made after the limits were set."""
+
+    def __init__(self) -> None:
+        self._soft, self._hard = resource.getrlimit(resource.RLIMIT_AS)
+
+    def open_for_cell(self) -> None:
+        """The session's limit, or as much more as leaves the cell a little; ends the process if there is none."""
+        for soft in range(self._soft, self._hard - _REPORT_BYTES + 1, _CELL_BYTES):
+            resource.setrlimit(resource.RLIMIT_AS, (soft, self._hard))
+            if _available(_CELL_BYTES):
+                return
+        os._exit(MEMORY_EXIT)
+
+    def open_for_report(self) -> None:
+        """Everything, to report what a cell did."""
+        resource.setrlimit(resource.RLIMIT_AS, (self._hard, self._hard))
+
+
+def _available(size: int) -> bool:
+    try:
+        mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS).close()
+    except OSError:
+        return False
+    return True

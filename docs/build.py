@@ -1,7 +1,11 @@
-"""Writes docs/CLI.md from the commands' own help, or (--check) says whether it is current and all links hold."""
+"""Writes docs/CLI.md from the commands' help and README's list of modules from their docstrings.
+
+With --check it writes nothing and fails if either is not current, or if a link of README or CHANGELOG leads nowhere.
+"""
 
 from __future__ import annotations
 
+import ast
 import re
 import sys
 from collections.abc import Iterator
@@ -13,9 +17,11 @@ import typer
 from cort_data.cli import app
 
 ROOT = Path(__file__).resolve().parent.parent
-TARGET = ROOT / "docs" / "CLI.md"
+CLI = ROOT / "docs" / "CLI.md"
+README = ROOT / "README.md"
 WIDTH = 100
 LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
+MODULES = re.compile(r"(<!-- modules:[^\n]*-->)\n.*?(<!-- end of modules -->)", re.DOTALL)
 PATH = re.compile(r"`((?:[\w.-]+/)+[\w.-]*)`")  # a path in backticks: at least one slash
 
 
@@ -37,6 +43,29 @@ def _helps(command: Any, name: str, parent: Any) -> Iterator[tuple[str, str]]:  
             yield from _helps(command.get_command(context, child), f"{name} {child}", context)
 
 
+def module_list() -> str:
+    """One line a module: its path and the first sentence of its docstring, packages before their modules."""
+    files = sorted((ROOT / "cort_data").rglob("*.py"), key=lambda p: (p.parent, p.name != "__init__.py", p.name))
+    lines = [f"- `{_shown(file)}`: {_first_sentence(file)}" for file in files if file.read_text(encoding="utf-8")]
+    return "\n".join(lines)
+
+
+def _shown(file: Path) -> str:
+    path = file.relative_to(ROOT)
+    return f"{path.parent.as_posix()}/" if path.name == "__init__.py" else path.as_posix()
+
+
+def _first_sentence(file: Path) -> str:
+    docstring = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
+    paragraph = " ".join(docstring.partition("\n\n")[0].split())
+    return re.split(r"(?<=[.!?]) (?=[A-Z`])", paragraph)[0]
+
+
+def readme() -> str:
+    """README with its list of modules renewed."""
+    return MODULES.sub(lambda found: f"{found[1]}\n{module_list()}\n{found[2]}", README.read_text(encoding="utf-8"))
+
+
 def broken_links(page: Path) -> list[str]:
     """Links and back-ticked paths of a page that lead nowhere in the repository."""
     text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
@@ -46,13 +75,18 @@ def broken_links(page: Path) -> list[str]:
 
 
 def main() -> None:
-    """Write the page, or check."""
+    """Write the pages, or check them."""
+    pages = {CLI: reference(), README: readme()}
     if sys.argv[1:] != ["--check"]:
-        TARGET.write_text(reference(), encoding="utf-8")
+        for page, text in pages.items():
+            page.write_text(text, encoding="utf-8")
         return
-    complaints = [line for page in (ROOT / "README.md", ROOT / "CHANGELOG.md") for line in broken_links(page)]
-    if not TARGET.exists() or TARGET.read_text(encoding="utf-8") != reference():
-        complaints.append("docs/CLI.md is not what --help says; run: make docs")
+    complaints = [
+        f"{page.relative_to(ROOT)} is not current; run: make docs"
+        for page, text in pages.items()
+        if not page.exists() or page.read_text(encoding="utf-8") != text
+    ]
+    complaints += [line for page in (README, ROOT / "CHANGELOG.md") for line in broken_links(page)]
     if complaints:
         raise SystemExit("\n".join(complaints))
 

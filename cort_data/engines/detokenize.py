@@ -13,7 +13,7 @@ from typing import Protocol
 from tokenizers import Tokenizer
 from tokenizers.decoders import ByteLevel, DecodeStream
 
-CONTEXT = 16  # tokens of the prefix that a SentencePiece stream looks at, to keep its first space
+CONTEXT = 8  # tokens of the prefix that a stream looks at: an open character, or a first space, may hang on them
 
 
 class Decoder(Protocol):
@@ -38,7 +38,7 @@ class Detokenizer:
     def open(self, prefix: Sequence[int]) -> Decoder:
         """A decoder for what comes after the prefix."""
         if self._table is not None:
-            return ByteDecoder(self._table)
+            return ByteDecoder(self._table, prefix[-CONTEXT:])
         return StreamDecoder(self._tokenizer, prefix[-CONTEXT:])
 
 
@@ -47,9 +47,11 @@ class ByteDecoder:
 
     __slots__ = ("_decode", "_table")
 
-    def __init__(self, table: list[bytes]) -> None:
+    def __init__(self, table: list[bytes], prefix: Sequence[int]) -> None:
         self._table = table
         self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
+        for token in prefix:
+            self.step(token)
 
     def step(self, token: int) -> str:
         """Text that this token makes whole."""

@@ -2,12 +2,9 @@
 
 import asyncio
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 
 import pytest
-
-pytest.importorskip("starlette")
-pytest.importorskip("uvicorn")
-
 from fake_server import END, TEXT, Behaviour, refused_address, serving
 
 from cort_data.engines import EngineKind, EngineSettings, Prefix, Sampling
@@ -15,7 +12,8 @@ from cort_data.engines.completions import split
 from cort_data.engines.openai import OpenAIEngine, Patience
 from cort_data.errors import EngineError
 
-QUICK = Patience(connect_s=2, probe_s=2, chunk_s=0.3, attempts=3, pause_s=0.01, longest_pause_s=0.02)
+QUICK = Patience(connect_s=10, probe_s=30, chunk_s=30, attempts=3, pause_s=0.01, longest_pause_s=0.02)
+IMPATIENT = replace(QUICK, probe_s=1, chunk_s=1)
 PROMPT = "What is 12 * 7? "
 
 
@@ -104,7 +102,7 @@ def test_length_ends_a_text():
 @pytest.mark.parametrize("failure", ["cut", "hang", 500, 503, 429])
 def test_a_broken_text_goes_on_where_it_broke(vllm, failure):
     async def run(behaviour):
-        async with opened(behaviour) as engine:
+        async with opened(behaviour, IMPATIENT if failure == "hang" else QUICK) as engine:
             behaviour.failures = [failure]
             return await write(engine)
 
@@ -211,7 +209,7 @@ def test_a_wrong_model_name_lists_those_served():
     ],
 )
 def test_a_server_that_cannot_be_used_is_one_line(every, said):
-    assert said in failing(Behaviour(every=every, vllm=False))
+    assert said in failing(Behaviour(every=every, vllm=False), patience=IMPATIENT)
 
 
 def test_a_server_that_refuses_is_one_line():

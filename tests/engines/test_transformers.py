@@ -5,8 +5,6 @@ from contextlib import aclosing, asynccontextmanager
 
 import numpy as np
 import pytest
-
-pytest.importorskip("transformers")
 import torch
 from transformers import AutoModelForCausalLM
 

@@ -158,14 +158,14 @@ class Batcher:
         columns[slots, 0] = self._table.lengths[slots]
         logits = self._model.forward(self._cache, np.arange(top), self._rows.last[:top, None], columns, leading=True)
         self._table.append(slots, self._rows.last[slots])
-        self._emit(ready, slots, logits[torch.from_numpy(slots).to(logits.device)])
+        self._emit(ready, slots, logits[torch.from_numpy(slots)])
 
     def _emit(self, requests: list[Request], slots: Ints, logits: Tensor) -> None:
         """Draw from logits (B, V), end what is finished, and send the tokens to the loop."""
         drawn, logprobs = draw(logits, self._rows.draws(slots, self._table.lengths[slots]))
         if bool(torch.isnan(logprobs).any()):
             raise EngineError("the model computes values that are no numbers; set engine.dtype: float32")
-        tokens = drawn.cpu().numpy()
+        tokens = drawn.numpy()
         finishes = self._finishes(slots, tokens)
         for request in requests:
             request.produced += 1

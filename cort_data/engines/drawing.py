@@ -37,7 +37,7 @@ def draw(logits: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
     sampled = draws.temperature > 0
     if sampled.any():
         drawn = _sample(logprobs, draws, np.where(sampled, draws.temperature, 1))
-        tokens = torch.where(torch.from_numpy(sampled).to(tokens.device), drawn, tokens)
+        tokens = torch.where(torch.from_numpy(sampled), drawn, tokens)
     return tokens, logprobs.gather(1, tokens[:, None])[:, 0]
 
 
@@ -55,18 +55,15 @@ def _mix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 
 def _sample(logprobs: Tensor, draws: Draws, temperature: NDArray[np.float32]) -> Tensor:
-    device = logprobs.device
-    scaled = logprobs if (temperature == 1).all() else logprobs / torch.from_numpy(temperature).to(device)[:, None]
+    scaled = logprobs if (temperature == 1).all() else logprobs / torch.from_numpy(temperature)[:, None]
     probs = torch.softmax(scaled, dim=-1)
-    u = torch.from_numpy(uniform(draws.seed, draws.index)).to(device)
-    top_p = torch.from_numpy(draws.top_p).to(device)
-    whole = draws.top_p >= 1
+    u = torch.from_numpy(uniform(draws.seed, draws.index))
+    top_p, whole = torch.from_numpy(draws.top_p), draws.top_p >= 1
     if whole.all():
         return _pick(probs, u)
     if not whole.any():
         return _nucleus(probs, top_p, u)
-    rows = torch.from_numpy(whole).to(device)
-    return torch.where(rows, _pick(probs, u), _nucleus(probs, top_p, u))
+    return torch.where(torch.from_numpy(whole), _pick(probs, u), _nucleus(probs, top_p, u))
 
 
 def _pick(probs: Tensor, u: Tensor) -> Tensor:

@@ -1,7 +1,8 @@
 """A causal language model from a folder in Hugging Face format, as the batcher runs it.
 
 What cannot work is found before anything is written: missing files, missing weights, layers without keys and
-values. bfloat16 or float32 is chosen by measuring, because which is faster differs between processors.
+values. bfloat16 or float32 is chosen by measuring, because which is faster differs between processors. It runs on
+the CPU: where there is a GPU, a vLLM server behind the `openai` engine makes better use of it.
 """
 
 from __future__ import annotations
@@ -66,15 +67,15 @@ def forward(
     network: PreTrainedModel, cache: SlotCache, rows: Ints, ids: Ints, columns: Ints, *, leading: bool
 ) -> Tensor:
     """See LoadedModel.forward."""
-    device, length = network.device, int(columns.max()) + 1
-    where = torch.from_numpy(columns).to(device)
+    length = int(columns.max()) + 1
+    where = torch.from_numpy(columns)
     positions = where.clamp(min=0)
-    hidden = torch.arange(length, device=device) > positions[:, None, :, None]  # (B, 1, S, length)
-    mask = torch.zeros(hidden.shape, dtype=network.dtype, device=device)
+    hidden = torch.arange(length) > positions[:, None, :, None]  # (B, 1, S, length)
+    mask = torch.zeros(hidden.shape, dtype=network.dtype)
     mask.masked_fill_(hidden, torch.finfo(network.dtype).min)
-    cache.plan(Step(torch.from_numpy(rows).to(device), where, length, leading))
+    cache.plan(Step(torch.from_numpy(rows), where, length, leading))
     out = network(
-        input_ids=torch.from_numpy(ids).to(device),
+        input_ids=torch.from_numpy(ids),
         position_ids=positions,
         attention_mask=mask,
         past_key_values=cache,
@@ -87,7 +88,8 @@ def forward(
 
 def use_threads() -> None:
     """Set the number of threads outright: the default oversubscribes where other work shares the cores."""
-    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS") or len(os.sched_getaffinity(0))))
+    mine = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS") or mine))
 
 
 def load_model(settings: EngineSettings) -> LoadedModel:

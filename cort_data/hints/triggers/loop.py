@@ -1,0 +1,111 @@
+"""Loops: the same sentence, or the same words, again and again without progress."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from cort_data.hints.triggers.base import Detector, Span, Trigger
+from cort_data.hints.view import MAX_CLAUSE, Clause, View
+
+_FILLER = re.compile(r"(?:(?:wait|hmm+|but|ok(?:ay)?|so|now|hold on|actually|no|yes|and|again)\b[\s,.!]*)+")
+_EDGES = " \t\n.,;:!?*-"
+WINDOW = 60
+"""Sentences back that a repeat is looked for."""
+SHORT = 8
+"""Sentences of fewer characters, fillers not counted, say nothing: they neither repeat nor are new."""
+NGRAM = 4
+"""Words of the n-grams that a sentence without end is made of."""
+
+
+class Loop(Trigger):
+    """Sentences repeat: each one that was said before adds 1, each new one takes 1 away.
+
+    A sentence that does not end counts too, once most of its n-grams repeat. The span starts at the first repeat.
+    """
+
+    name: ClassVar[str] = "loop"
+
+    repeats: Annotated[int, Field(ge=1, description="Repeated sentences, less new ones, that make a detection")] = 3
+
+    def detector(self) -> Detector:
+        """Remembers the sentences of the whole trace."""
+        return _Loop(self.repeats)
+
+
+class _Loop:
+    def __init__(self, threshold: int) -> None:
+        self.threshold = threshold
+        self.said: list[tuple[int, str]] = []  # end and normal form of each sentence
+        self.recent: dict[str, int] = {}  # how often the last WINDOW of them were said
+        self.parts: list[str] = []  # the open sentence
+        self.score = self.start = self.chars = self.checked = 0
+
+    def restart(self, view: View) -> Span | None:
+        while self.said and self.said[-1][0] > view.run_start:
+            self.said.pop()
+        self._forget()
+        return None
+
+    def read(self, view: View, clause: Clause) -> Span | None:  # noqa: ARG002
+        self.parts.append(clause.text)
+        self.chars += len(clause.text)
+        if clause.ends_sentence:
+            sentence = "".join(self.parts)
+            self.parts, self.chars, self.checked = [], 0, 0
+            return self._sentence(clause, sentence)
+        if self.chars - self.checked >= MAX_CLAUSE:
+            self.checked = self.chars
+            return self._endless(clause)
+        return None
+
+    def _sentence(self, clause: Clause, text: str) -> Span | None:
+        form = _normal(text)
+        if len(form) < SHORT:
+            return None
+        again = form in self.recent
+        self._remember(clause.end, form)
+        if not again:
+            self.score = max(0, self.score - 1)
+            return None
+        if self.score == 0:
+            self.start = clause.sentence
+        self.score += 1
+        return Span(self.start, clause.end, self.score, self.threshold, f"said before: {form[:40]!r}")
+
+    def _remember(self, end: int, form: str) -> None:
+        self.said.append((end, form))
+        self.recent[form] = self.recent.get(form, 0) + 1
+        if len(self.said) > WINDOW:
+            self._drop(self.said[-WINDOW - 1][1])
+
+    def _drop(self, old: str) -> None:
+        left = self.recent.get(old, 0) - 1
+        if left > 0:
+            self.recent[old] = left
+        else:
+            self.recent.pop(old, None)
+
+    def _endless(self, clause: Clause) -> Span | None:
+        words = "".join(self.parts)[-MAX_CLAUSE:].split()
+        grams = [tuple(words[i : i + NGRAM]) for i in range(len(words) - NGRAM + 1)]
+        if len(grams) < 2 * NGRAM or len(set(grams)) * 3 > len(grams):
+            return None
+        reason = f"the same words over and over: {' '.join(grams[-1])[:40]!r}"
+        return Span(clause.sentence, clause.end, self.threshold, self.threshold, reason)
+
+    def _forget(self) -> None:
+        self.score = self.start = self.chars = self.checked = 0
+        self.parts = []
+        self.recent = {}
+        for _, form in self.said[-WINDOW:]:
+            self.recent[form] = self.recent.get(form, 0) + 1
+
+
+def _normal(sentence: str) -> str:
+    """The sentence without the words that only fill it, and without its edges."""
+    text = sentence.strip(_EDGES).lower()
+    filler = _FILLER.match(text)
+    return text[filler.end() :] if filler else text

@@ -1,0 +1,74 @@
+"""Triggers that look at where the text stands, not at what it says: the start, no code yet, an error."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from cort_data.hints.triggers.base import Detector, Span, Trigger
+from cort_data.hints.view import Clause, View
+
+
+class ThinkOpen(Trigger):
+    """The thinking begins."""
+
+    name: ClassVar[str] = "think_open"
+
+    def detector(self) -> Detector:
+        """Looks only at the start."""
+        return _ThinkOpen()
+
+
+class _ThinkOpen:
+    def restart(self, view: View) -> Span | None:
+        return Span(0, 0, 1.0, 1.0, "the thinking begins") if view.length == 0 else None
+
+    def read(self, view: View, clause: Clause) -> Span | None:  # noqa: ARG002
+        return None
+
+
+class CodeError(Trigger):
+    """The last block ended in an error."""
+
+    name: ClassVar[str] = "code_error"
+
+    def detector(self) -> Detector:
+        """Looks only directly after an output."""
+        return _CodeError()
+
+
+class _CodeError:
+    def restart(self, view: View) -> Span | None:
+        if not view.follows_output or view.length > view.run_start or not view.last_error:
+            return None
+        message = (view.last_output or "").rstrip().rpartition("\n")[2]
+        return Span(view.length, view.length, 1.0, 1.0, message[:80])
+
+    def read(self, view: View, clause: Clause) -> Span | None:  # noqa: ARG002
+        return None
+
+
+class NoCodeYet(Trigger):
+    """Much has been thought and no code was written."""
+
+    name: ClassVar[str] = "no_code_yet"
+
+    chars: Annotated[int, Field(ge=1, description="Characters of the completion that passed without code")] = 2000
+
+    def detector(self) -> Detector:
+        """Fires with the clause that reaches the length."""
+        return _NoCodeYet(self.chars)
+
+
+class _NoCodeYet:
+    def __init__(self, chars: int) -> None:
+        self.chars = chars
+
+    def restart(self, view: View) -> Span | None:  # noqa: ARG002
+        return None
+
+    def read(self, view: View, clause: Clause) -> Span | None:
+        if view.has_code or clause.end < self.chars:
+            return None
+        return Span(clause.sentence, clause.end, clause.end, self.chars, f"{clause.end} characters without code")

@@ -1,0 +1,113 @@
+"""How much computing by hand a clause holds: numeric evaluations, equations that are worked on, announcements."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable
+
+_DIGIT = re.compile(r"\d")
+_COMMANDS = {
+    r"\times": "*",
+    r"\cdot": "*",
+    r"\div": "/",
+    r"\approx": "=",
+    r"\equiv": "=",
+    r"\sqrt": "sqrt",
+}
+_COMMAND = re.compile(r"\\(?:[a-zA-Z]+|.)")
+_FRAC = re.compile(r"\\[dt]?frac\{([^{}]*)\}\{([^{}]*)\}")
+_SIGNS = str.maketrans({"≈": "=", "≡": "=", "×": "*", "·": "*", "⋅": "*", "÷": "/", "−": "-", "–": "-", "√": " sqrt"})
+
+_TAIL = r"[\d\s.,()\[\]{}+\-*/^%²³!$]"
+_NUMERIC = re.compile(
+    rf"(?:\d[\s)\]}}!²³]*(?:[-+*/^%]|\bmod\b|(?<=\d )x(?= \d))[\s({{\[-]*(?:sqrt\W*)?\d(?:{_TAIL}|sqrt|\bmod\b)*"
+    r"|\d\s*[²³!]|\d\s*\(\s*\d+\s*\)|sqrt[\s({]*\d+[)}]?|[a-zA-Z]\(\d+,\s*\d+\))[\s$)\]}]*$"
+)
+_RESULT = re.compile(r"(?!>)[\s$({\[~-]*(?:sqrt\W*)?\d")
+_IS = re.compile(r"\d\s*[-+*/^]\s*\d[\d,.]*\s+(?:is|equals|gives|makes|ends in)\s+\$?-?\d")
+_LISTED = re.compile(r"\s*\d+\s*[*/+x^-]\s*\d[\d\s*/+^-]*[;,.]?\s*$")
+_TABLED = re.compile(r"\s*\d+[;:]\s$")
+_CARRY = re.compile(r"\b(?:carry|borrow|bring down)\b")
+_EQUATION = re.compile(r"[a-zA-Z]\s*[-+*/^)²]|[-+*/^(]\s*[a-zA-Z]\b|\d[a-zA-Z]\b")
+_WORKING = re.compile(
+    r"\b(?:expand|simplif|substitut|plug|subtract|multipl|divid|factor|combin|cancel|squar|rearrang|collect|distribut|"
+    r"add(?:ing)?\b|cross-multipl|isolat)",
+    re.IGNORECASE,
+)
+_ANNOUNCE = re.compile(
+    r"\b(?:let(?:'s|’s| me| us)|i(?:'ll| will| can| shall|'d)?|we(?:'ll| can| will)?|now|next)\b[^=]{0,12}?"
+    r"\b(?:compute|calculate|work|do|evaluate|find|multiply|divide|add|sum|expand|square)\b",
+    re.IGNORECASE,
+)
+_MANNER = re.compile(
+    r"\b(?:by hand|manually|digit by digit|on paper|step by step|in my head|longhand|myself)\b", re.IGNORECASE
+)
+_MACHINE = re.compile(
+    r"\b(?:python|code|script|program|interpreter|instead of|rather than|no need|without|avoid|tedious)\b",
+    re.IGNORECASE,
+)
+
+EVALUATED = 1.0
+WORKED = 0.75  # an equation that is expanded, solved or simplified
+LISTED = 0.7  # one more product of a list
+CARRIED = 0.5
+TABLED = 0.25  # a number in a table
+BY_HAND = 1.5  # "let me compute this by hand"
+COMPUTE = 0.5  # "let's compute"
+
+
+def plain(text: str) -> str:
+    """LaTeX and typographic signs as the arithmetic that they mean."""
+    if "\\" in text:
+        text = _COMMAND.sub(lambda m: _COMMANDS.get(m[0], " "), _FRAC.sub(r"(\1)/(\2)", text))
+    return text if text.isascii() else text.translate(_SIGNS)
+
+
+def evaluations(text: str) -> int:
+    """Numeric expressions in a plain clause that are evaluated: `7*6=42`, `sqrt(144-64) = sqrt(80)`, `12*4 is 48`."""
+    found = 1 if _IS.search(text) else 0
+    if "=" not in text:
+        return found
+    parts = text.split("=")
+    for left, right in itertools.pairwise(parts):
+        if left and left[-1] not in "<>!:" and _RESULT.match(right) and _NUMERIC.search(left[-120:]):
+            found += 1
+    return found
+
+
+def may_compute(text: str) -> bool:
+    """Can this clause hold evidence at all? Most cannot, and are not looked at further."""
+    return _DIGIT.search(text) is not None
+
+
+def evidence(text: str, worked_on: Callable[[], bool]) -> float:
+    """Weight of the hand computing in a clause; `worked_on`: is an equation here one that is being solved?"""
+    text = plain(text)
+    weight = EVALUATED * evaluations(text)
+    if not weight and "=" in text and _EQUATION.search(text) and worked_on():
+        weight = WORKED
+    elif not weight and _LISTED.match(text):
+        weight = LISTED
+    elif not weight and _TABLED.match(text):
+        weight = TABLED
+    if _CARRY.search(text):
+        weight += CARRIED
+    return weight
+
+
+def announcement(text: str) -> float:
+    """Weight of a sentence that says that hand computing comes now."""
+    if not _ANNOUNCE.search(text) or _MACHINE.search(text):
+        return 0.0
+    return BY_HAND if _MANNER.search(text) else COMPUTE
+
+
+def works_equations(text: str) -> bool:
+    """Does this clause say that an equation is worked on?"""
+    return _WORKING.search(text) is not None
+
+
+def by_hand(text: str) -> bool:
+    """Does this clause say by hand, myself, digit by digit?"""
+    return _MANNER.search(text) is not None

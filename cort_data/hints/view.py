@@ -1,0 +1,151 @@
+"""What a detector may see: the text so far, cut into clauses as they become complete.
+
+Detectors read whole clauses and nothing else, so what they find does not depend on how the engine cuts its chunks,
+and text that comes later cannot change it. A clause ends at a line end, at closing punctuation with white space after
+it, or after `MAX_CLAUSE` characters. A run is what the model wrote since the last thing that it did not write; a
+rewind stays inside the run.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from cort_data.blocks import feedback_body, is_failure
+from cort_data.trace import Kind, Origin
+
+MAX_CLAUSE = 400
+
+_CLAUSE = re.compile(r"(?:[^\n.!?;:,。！？；：，]++|[.!?;:,](?=\S))*+(?:\n|[.!?;:,]\s|[。！？；：，])")
+_MAY_END = re.compile(r"[\s。！？；：，]")
+_SENTENCE_ENDS = ".!?。！？"
+_NO_END = re.compile(r"(?:^\s*\(?\d{1,2}|\b(?:e\.g|i\.e|vs|approx|cf|etc|Eq|Fig))\.\s$")
+
+
+class Clause(NamedTuple):
+    """A complete clause `[start, end)` of the completion, with the white space that ends it."""
+
+    start: int
+    end: int
+    text: str
+    sentence: int
+    """Offset of the first character of its sentence."""
+    ends_sentence: bool
+
+
+class View:
+    """The completion so far. The rollout loop appends to it and truncates it after a rewind."""
+
+    def __init__(self, calls: int = 15, think_close: str = "</think>") -> None:
+        self.length = 0
+        self.run_start = 0
+        self.epoch = 0
+        """Changes whenever `clauses` starts anew: detectors then forget what they read after `run_start`."""
+        self.clauses: list[Clause] = []
+        """The complete clauses of the current run, in order."""
+        self.calls = 0
+        """Executed blocks."""
+        self.calls_left = calls
+        self.in_code = False
+        self.last_code = ""
+        self.last_output: str | None = None
+        """What the last block printed, without fences; None before the first."""
+        self.has_code = False
+        self.answers_code = False
+        """Has no code been written since the last output?"""
+        self.follows_output = False
+        """Does the run begin directly after an output, with no hint between?"""
+        self._parts: list[str] = []
+        self._tail = ""  # of the run: what no clause holds yet
+        self._sentence: int | None = None  # where the open sentence starts
+        self._in_run = True
+        self._code = ""  # the block that is being written
+        self._think_close = think_close
+        self._done = False
+
+    @property
+    def text(self) -> str:
+        """The whole completion so far."""
+        if len(self._parts) > 1:
+            self._parts = ["".join(self._parts)]
+        return self._parts[0] if self._parts else ""
+
+    @property
+    def last_error(self) -> bool:
+        """Did the last block end in an error of the cell?"""
+        return self.last_output is not None and is_failure(self.last_output)
+
+    def append(self, kind: Kind, origin: Origin, text: str) -> None:
+        """Take new text of the model, a hint or the environment."""
+        self._parts.append(text)
+        self.length += len(text)
+        if kind is Kind.TEXT and origin in _WRITERS:
+            if not self._in_run:
+                self._start_run(self.length - len(text))
+            self.in_code = False
+            self._tail += text
+            if _MAY_END.search(text) or len(self._tail) >= MAX_CLAUSE:
+                self._cut_clauses()
+        else:
+            self._append_other(kind, text)
+
+    def truncate(self, length: int) -> None:
+        """Forget what stands after `length`. Clauses of the run that stay are read again."""
+        text = self.text[:length]
+        self._parts, self.length = [text], length
+        self._start_run(min(self.run_start, length))
+        self._tail = text[self.run_start :] if self._in_run else ""
+        self._cut_clauses()
+
+    def _append_other(self, kind: Kind, text: str) -> None:
+        if kind is Kind.CODE:
+            self._code = self._code + text if self.in_code else text
+            self.has_code = True
+            self.answers_code = False
+        elif kind is Kind.OUTPUT:
+            self.calls += 1
+            self.calls_left -= 1
+            self.last_code, self.last_output = self._code, feedback_body(text)
+            self.answers_code = True
+        self.in_code = kind is Kind.CODE
+        self.follows_output = kind is Kind.OUTPUT or (kind is Kind.NOTICE and self.follows_output)
+        self._start_run(self.length)
+        self._in_run = not self.in_code
+
+    def _start_run(self, at: int) -> None:
+        self.run_start = at
+        self.epoch += 1
+        self.clauses = []
+        self._tail, self._sentence, self._in_run = "", None, True
+
+    def _cut_clauses(self) -> None:
+        at = 0
+        base = self.length - len(self._tail)
+        while not self._done:
+            match = _CLAUSE.match(self._tail, at)
+            end = match.end() if match else len(self._tail)
+            if end - at > MAX_CLAUSE:
+                end = at + MAX_CLAUSE
+            elif match is None:
+                break
+            self._take(base, at, end)
+            at = end
+        self._tail = self._tail[at:]
+
+    def _take(self, base: int, at: int, end: int) -> None:
+        text = self._tail[at:end]
+        if self._think_close in text:
+            self._done = True
+            return
+        blank = text.isspace()
+        if self._sentence is None and not blank:
+            self._sentence = base + end - len(text.lstrip())
+        last = text[-1] == "\n" or (text.rstrip()[-1:] in _SENTENCE_ENDS and _NO_END.search(text) is None)
+        if not blank:
+            assert self._sentence is not None
+            self.clauses.append(Clause(base + at, base + end, text, self._sentence, last))
+        if last:
+            self._sentence = None
+
+
+_WRITERS = frozenset({Origin.MODEL, Origin.HUMAN})

@@ -11,8 +11,7 @@ from itertools import islice
 from typing import Any
 
 from cort_data.errors import RecipeError, RunError
-from cort_data.filters import Resources, build_filters
-from cort_data.grading import Grader
+from cort_data.filters import build_filters
 from cort_data.profiles import load_profile
 from cort_data.progress import Meter
 from cort_data.prompts import render_prompt
@@ -21,8 +20,8 @@ from cort_data.runs import Key, RunDirectory
 from cort_data.sources import read_source
 from cort_data.stages import evaluate, synth
 from cort_data.stages.dataset import write_dataset
-from cort_data.stages.filter import KEPT_FILE, filter_traces
-from cort_data.stages.workshop import interpreter_of, interpreter_used
+from cort_data.stages.filter import KEPT_FILE, filter_traces, open_resources
+from cort_data.stages.workshop import interpreter_used
 from cort_data.trace import Problem
 from cort_data.traces_io import read_traces
 
@@ -81,11 +80,10 @@ async def _filter(run: RunDirectory, recipe: Recipe) -> bool:
     _tell(StageName.FILTER, folder.enter_afresh(_filter_key(run, recipe)))
     if folder.manifest() is not None:
         return False
-    evaluation = list(_test_problems(recipe))
     total = _complete(run, StageName.SYNTH)["traces"]
-    with Grader() as grader, Meter("filter", total) as meter:
-        async with interpreter_of(recipe) as interpreter:
-            filters = build_filters(recipe.filter_specs(), Resources(interpreter, grader, evaluation))
+    async with open_resources(recipe.interpreter, list(_test_problems(recipe))) as resources:
+        filters = build_filters(recipe.filter_specs(), resources)
+        with Meter("filter", total) as meter:
             funnel = await filter_traces(synth.traces(run, recipe), filters, folder.path, on_trace=meter.add)
     folder.finish({**funnel.as_dict(), "seconds": round(meter.seconds, 1)})
     return True

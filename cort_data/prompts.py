@@ -41,7 +41,5 @@ def check_prompt(prompt: str) -> str:
         raise RecipeError(f"not a Jinja2 template: {error}") from None
     if variables != {"problem"}:
         names = ", ".join(PROMPTS)
-        raise RecipeError(
-            f"must be one of {names}, or a text that uses {{{{ problem }}}} and no other variable"
-        )
+        raise RecipeError(f"must be one of {names}, or a text that uses {{{{ problem }}}} and no other variable")
     return prompt

@@ -138,9 +138,7 @@ class StageFolder:
 
     def finish(self, manifest: Mapping[str, Any]) -> None:
         """Declare the stage complete."""
-        write_atomically(
-            self.path / "manifest.json", json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
-        )
+        write_atomically(self.path / "manifest.json", json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
 
     def _load(self, name: str) -> dict[str, Any] | None:
         try:

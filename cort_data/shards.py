@@ -61,8 +61,8 @@ class TraceStore:
         self._synced = time.monotonic()
         self._number = 0
         self._size = 0
-        for self._number, path in enumerate(self._shards()):
-            self._size = self._scan(self._number, path)
+        for number, path in enumerate(self._shards()):
+            self._number, self._size = number, self._scan(number, path)
 
     def append(self, trace: Trace) -> None:
         """Add a trace. Raises RunError if it cannot be written; what stands there before stays as it is."""

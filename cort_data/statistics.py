@@ -52,9 +52,7 @@ class Interval:
         return self.low > 0 or self.high < 0
 
 
-def paired_differences(
-    first: Ratios, second: Ratios, *, draws: int = DRAWS, seed: int = 0
-) -> list[Interval | None]:
+def paired_differences(first: Ratios, second: Ratios, *, draws: int = DRAWS, seed: int = 0) -> list[Interval | None]:
     """`second` minus `first`, one a measure, over the same P problems; None where either has no value."""
     problems = first.numerator.shape[1]
     drawn = [second.drawn(w) - first.drawn(w) for w in _weights(problems, draws, seed)]

@@ -64,6 +64,14 @@ def test_a_problem_file_may_stand_alone():
     assert (recipe.problems.synth.source, recipe.problems.synth.n) == ("my.jsonl", None)
 
 
+def test_a_setting_below_a_short_form():
+    recipe = parse(GOOD, "problems.synth=my.jsonl", "problems.synth.n=2", "filters.0=over_length", "filters.0.tokens=9",
+                   "filters.1=format")  # fmt: skip
+    assert recipe.problems.synth is not None
+    assert (recipe.problems.synth.source, recipe.problems.synth.n) == ("my.jsonl", 2)
+    assert recipe.filters[0].model_dump() == {"name": "over_length", "tokens": 9}
+
+
 BAD = {
     "name: [": "r.yaml:1: broken YAML: expected the node content",
     "a: 1\nb: {": "r.yaml:2: broken YAML",
@@ -81,7 +89,7 @@ BAD = {
     GOOD.replace("[synth]", "[filter, synth]"): "r.yaml: stages must be in the order synth, filter, dataset, eval",
     GOOD.replace("[synth]", "[eval]"): "r.yaml: the stage eval needs problems.test",
     GOOD.replace("- format", "- formatt"): "r.yaml: filters.0: unknown filter 'formatt'; did you mean format?",
-    GOOD.replace("tokens: 300", "tokns: 300"): "r.yaml: filters.1 (over_length): unknown parameter 'tokns'",
+    GOOD.replace("tokens: 300", "tokens: 3, tokns: 3"): "r.yaml: filters.1 (over_length): unknown parameter 'tokns'",
     GOOD.replace("\n  calls: 4", " 4"): "r.yaml:6: rollout: must be a mapping of keys, got 4",
 }
 
@@ -112,7 +120,7 @@ def test_a_bad_setting_is_named(setting, message):
 
 
 def test_an_unknown_recipe_lists_the_shipped_ones():
-    with pytest.raises(RecipeError, match="nowhere: no such recipe file.*hint_engineering, nano"):
+    with pytest.raises(RecipeError, match=r"nowhere: no such recipe file.*hint_engineering, nano"):
         load_recipe("nowhere")
 
 

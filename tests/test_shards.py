@@ -9,7 +9,7 @@ from cort_data.trace import Kind, Origin, Problem, Segment, Trace, trace_id
 
 
 def make(number, text="six", stop="answered"):
-    problem = Problem(id=f"p{number}", text=f"problem {number} \"with\" \\ 数学", answer="6")
+    problem = Problem(id=f"p{number}", text=f'problem {number} "with" \\ 数学', answer="6")
     segments = (Segment(kind=Kind.TEXT, origin=Origin.MODEL, text=text, tokens=3),)
     name = trace_id(problem.id, "none", 0, "synth")
     return Trace(id=name, problem=problem, prompt="p", segments=segments, stop_reason=stop)
@@ -90,9 +90,10 @@ def test_a_full_disk_is_one_line_and_leaves_whole_lines(tmp_path):
     with TraceStore(tmp_path) as store:
         resource.setrlimit(resource.RLIMIT_FSIZE, (line * 3 + line // 2, hard))
         try:
+            for i in range(3):
+                store.append(make(i, "x" * 300))
             with pytest.raises(RunError) as error:
-                for i in range(9):
-                    store.append(make(i, "x" * 300))
+                store.append(make(3, "x" * 300))
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert "the disk is full" in str(error.value)

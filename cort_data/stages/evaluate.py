@@ -172,9 +172,7 @@ def _problem_count(recipe: Recipe) -> int:
     return sum(1 for _ in plan(recipe, "").problems())
 
 
-def _policy_rows(
-    graded: Iterator[tuple[Trace, Verdict]], whole: Row, seen: frozenset[str] | None
-) -> list[Row]:
+def _policy_rows(graded: Iterator[tuple[Trace, Verdict]], whole: Row, seen: frozenset[str] | None) -> list[Row]:
     """The row of all traces and, where the model's wordings are known, those of seen and unseen ones."""
     size = whole.tally.sums.shape[1]
     parts = {name: Row(whole.model, whole.policy, name, Tally(size)) for name in ("seen", "unseen")}
@@ -219,9 +217,7 @@ def _seen_wordings(recipe: Recipe, model: str) -> frozenset[str] | None:
     return frozenset(text.strip() for text in texts)
 
 
-def _grade(
-    traces: Iterator[Trace], grader: Grader, think_close: str
-) -> Iterator[tuple[Trace, Verdict]]:
+def _grade(traces: Iterator[Trace], grader: Grader, think_close: str) -> Iterator[tuple[Trace, Verdict]]:
     """Each trace with its verdict; a rollout that failed for an outside reason is unscored."""
     waiting: deque[Trace] = deque()
 

@@ -51,9 +51,7 @@ async def synthesize(run: RunDirectory, recipe: Recipe) -> bool:
                 async with open_workshop(recipe, recipe.engine.model) as workshop:
                     await write_traces([work], workshop.rollouts, recipe.engine.in_flight, meter)
         store.sync()
-        folder.finish(
-            {"stage": "synth", **provenance(recipe, recipe.engine.model, meter), **summary(work.traces())}
-        )
+        folder.finish({"stage": "synth", **provenance(recipe, recipe.engine.model, meter), **summary(work.traces())})
     return True
 
 

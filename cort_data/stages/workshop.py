@@ -59,9 +59,7 @@ async def open_workshop(recipe: Recipe, model: str) -> AsyncIterator[Workshop]:
 def interpreter_of(recipe: Recipe) -> Interpreter:
     """The recipe's interpreter, not started yet."""
     section = recipe.interpreter
-    limits = Limits(
-        timeout_s=section.timeout_s, memory_mb=section.memory_mb, output_chars=section.output_chars
-    )
+    limits = Limits(timeout_s=section.timeout_s, memory_mb=section.memory_mb, output_chars=section.output_chars)
     return open_interpreter(section.backend, limits, section.isolation)
 
 

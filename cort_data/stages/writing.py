@@ -89,9 +89,7 @@ class Work:
         return place is not None and not place.failed
 
 
-async def write_traces(
-    work: Iterable[Work], rollouts: Callable[[str], Rollouts], in_flight: int, meter: Meter
-) -> None:
+async def write_traces(work: Iterable[Work], rollouts: Callable[[str], Rollouts], in_flight: int, meter: Meter) -> None:
     """Write all missing traces, `in_flight` at once. Raises EngineError if the engine fails time after time.
 
     A failed rollout is a recorded trace; a resumed run writes it again.
@@ -111,9 +109,7 @@ async def write_traces(
         raise _first(errors) from None
 
 
-def _tasks(
-    work: Iterable[Work], rollouts: Callable[[str], Rollouts]
-) -> Iterator[tuple[Rollouts, Job, TraceStore]]:
+def _tasks(work: Iterable[Work], rollouts: Callable[[str], Rollouts]) -> Iterator[tuple[Rollouts, Job, TraceStore]]:
     for item in work:
         shared = rollouts(item.plan.policy)
         for name, job in item.plan.jobs():

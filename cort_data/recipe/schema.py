@@ -1,0 +1,218 @@
+"""The recipe's schema: every option of a run with its unit, its default and one sentence."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from cort_data.engines.settings import EngineSettings
+from cort_data.errors import RecipeError
+from cort_data.prompts import check_prompt
+from cort_data.rollout import RolloutSettings
+
+if TYPE_CHECKING:
+    from cort_data.filters import FilterSpec
+
+
+class StageName(StrEnum):
+    """The stages of a run, in the order in which they can run."""
+
+    SYNTH = "synth"
+    FILTER = "filter"
+    DATASET = "dataset"
+    EVAL = "eval"
+
+
+class Split(StrEnum):
+    """The parts of the nano world, disjoint by problem."""
+
+    PRETRAIN = "pretrain"
+    SYNTH = "synth"
+    DEV = "dev"
+    TEST = "test"
+
+
+class Level(StrEnum):
+    """How large the numbers of generated problems are."""
+
+    NORMAL = "normal"
+    EASY = "easy"
+
+
+class Isolation(StrEnum):
+    """How far a session of the interpreter is kept from the machine."""
+
+    FULL = "full"
+    REDUCED = "reduced"
+    NONE = "none"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ProblemSource(_Section):
+    """Where problems come from."""
+
+    source: Annotated[
+        str,
+        Field(
+            min_length=1,
+            description="`nano` for generated problems, or a file that `cort problems import` wrote; a path is "
+            "looked up from the current folder, then among the shipped pipelines",
+        ),
+    ]
+    split: Annotated[
+        Split | None, Field(description="Part of the nano world; null: the part with the role's own name")
+    ] = None
+    level: Annotated[
+        Level | None, Field(description="Difficulty of nano problems: normal (where none is given) or easy")
+    ] = None
+    n: Annotated[int | None, Field(ge=1, description="How many problems, from the first on; null: all of a file")] = (
+        None
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: Any) -> Any:  # noqa: ANN401 - whatever stands in the file
+        return {"source": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.source == "nano" and self.n is None:
+            raise ValueError("nano problems are generated without end: n must say how many")
+        if self.source != "nano" and (self.split is not None or self.level is not None):
+            raise ValueError("split and level belong to the source nano; a file has none")
+        return self
+
+
+class Problems(_Section):
+    """The problems that traces are written for, and those that tables are made on."""
+
+    synth: Annotated[ProblemSource | None, Field(description="Problems of the data set")] = None
+    test: Annotated[ProblemSource | None, Field(description="Problems of the tables; never used for the data set")] = (
+        None
+    )
+
+
+class SamplingSettings(_Section):
+    """How the model's tokens are drawn."""
+
+    temperature: Annotated[float, Field(ge=0, le=5, description="0 takes the likeliest token")] = 0.6
+    top_p: Annotated[
+        float, Field(gt=0, le=1, description="Draw from the likeliest tokens that hold this probability")
+    ] = 0.95
+
+
+class InterpreterSettings(_Section):
+    """What runs the python of a trace, and within which limits."""
+
+    backend: Annotated[str, Field(description="`local`: processes on this machine")] = "local"
+    timeout_s: Annotated[float, Field(gt=0, description="CPU seconds that one block may take")] = 10.0
+    memory_mb: Annotated[int, Field(ge=64, description="Memory that one session may hold, in MB")] = 1024
+    output_chars: Annotated[
+        int, Field(ge=100, description="Characters of output that are shown; the middle of more is cut")
+    ] = 4000
+    isolation: Annotated[Isolation, Field(description="How far sessions are kept from the machine")] = Isolation.FULL
+
+
+class RolloutSection(RolloutSettings):
+    """How a trace is written."""
+
+    wordings: Annotated[
+        dict[str, tuple[str, ...]],
+        Field(description="Hint name → wordings that stand in for those of the hint's file"),
+    ] = Field(default_factory=dict)
+
+    @field_validator("prompt")
+    @classmethod
+    def _prompt(cls, value: str) -> str:
+        try:
+            return check_prompt(value)
+        except RecipeError as error:
+            raise ValueError(str(error)) from None
+
+
+class FilterEntry(BaseModel):
+    """One filter with its parameters, which the filter itself declares and checks."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    name: Annotated[str, Field(min_length=1, description="Name of the filter")]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: Any) -> Any:  # noqa: ANN401 - whatever stands in the file
+        return {"name": value} if isinstance(value, str) else value
+
+
+class EvalSettings(_Section):
+    """The policy comparison on the test problems."""
+
+    policies: Annotated[
+        tuple[str, ...],
+        Field(min_length=1, description="Policies to compare; differences are taken to the first"),
+    ] = ("none", "prompt_hint", "hint_engineering")
+    models: Annotated[
+        tuple[str, ...], Field(description="Models to evaluate in turn; none given: the engine's model")
+    ] = ()
+    samples: Annotated[int, Field(ge=1, description="Traces a problem and policy")] = 2
+
+
+class Recipe(_Section):
+    """A complete run."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*$", description="Names the run and its default folder")]
+    seed: Annotated[int, Field(ge=0, description="All random choices derive from it")] = 0
+    problems: Annotated[Problems, Field(description="Problems of the data set and of the tables")]
+    engine: Annotated[EngineSettings, Field(description="Who writes")]
+    sampling: Annotated[SamplingSettings, Field(description="How tokens are drawn")] = SamplingSettings()
+    interpreter: Annotated[InterpreterSettings, Field(description="What runs the python of a trace")] = (
+        InterpreterSettings()
+    )
+    rollout: Annotated[RolloutSection, Field(description="How a trace is written")] = RolloutSection()
+    filters: Annotated[
+        tuple[FilterEntry, ...], Field(description="Filters in the order in which drops are counted")
+    ] = ()
+    eval: Annotated[EvalSettings, Field(description="The policy comparison on the test problems")] = EvalSettings()
+    stages: Annotated[tuple[StageName, ...], Field(min_length=1, description="Stages to run, in order")] = (
+        StageName.SYNTH,
+        StageName.FILTER,
+        StageName.DATASET,
+    )
+
+    @model_validator(mode="after")
+    def _stages_can_run(self) -> Self:
+        order = list(StageName)
+        if sorted(set(self.stages), key=order.index) != list(self.stages):
+            raise ValueError(f"stages must be in the order {', '.join(order)}, each at most once")
+        if StageName.SYNTH in self.stages and self.problems.synth is None:
+            raise ValueError("the stage synth needs problems.synth")
+        if StageName.EVAL in self.stages and self.problems.test is None:
+            raise ValueError("the stage eval needs problems.test")
+        return self
+
+    def filter_specs(self) -> tuple[FilterSpec, ...]:
+        """The filters with their parameters checked. Raises RecipeError."""
+        from cort_data.filters import parse_filters
+
+        return parse_filters(entry.model_dump() for entry in self.filters)
+
+    def digest(self) -> str:
+        """16 hex digits over all that shapes the results: paths and `in_flight` are left out."""
+        tree = self.model_dump(mode="json")
+        for path in (("engine", "in_flight"), ("engine", "url")):
+            del tree[path[0]][path[1]]
+        for role in ("synth", "test"):
+            if tree["problems"][role] and tree["problems"][role]["source"] != "nano":
+                tree["problems"][role]["source"] = "file"
+        return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:16]
+
+    def to_yaml(self) -> str:
+        """The resolved recipe, defaults written out."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)

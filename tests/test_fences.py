@@ -274,7 +274,9 @@ def test_code_of_refuses_what_is_no_block() -> None:
         code_of("x = 1")
 
 
-@pytest.mark.parametrize("block", ["``", "```py", "```python\n", "```python\nx\n", "```python\nx\n``", "```py\nx\n ~~~\n"])
+@pytest.mark.parametrize(
+    "block", ["``", "```py", "```python\n", "```python\nx\n", "```python\nx\n``", "```py\nx\n ~~~\n"]
+)
 def test_unclosed(block: str) -> None:
     assert unclosed(block)
 

@@ -46,7 +46,6 @@ def test_a_failed_output_is_red():
 
 def test_a_sample_is_drawn_from_all_in_order():
     assert draw(iter(range(3)), 5) == [0, 1, 2]
-    assert draw(iter(range(100)), 0) == list(range(100))
     sample = draw(iter(range(1000)), 20)
     assert sample == sorted(sample)
     assert len(set(sample)) == 20

@@ -32,10 +32,9 @@ def filter_command(
     Examples: `cort filter --traces runs/nano/synth --recipe nano --out filtered` ·
     `cort filter --traces t.jsonl --recipe nano --what-if over_length.tokens=500,1000,2000`
     """
-    from rich.console import Console
-
     from cort_data.errors import RecipeError
     from cort_data.stages.what_if import what_if_table
+    from cort_data.tables import out as console
 
     settings = _Settings(traces, profile, recipe, sets or [], isolation)
     if what_if is not None:
@@ -44,7 +43,7 @@ def filter_command(
             for variant in variants:
                 typer.echo(json.dumps(variant.as_dict()))
         else:
-            Console().print(what_if_table(question, variants))
+            console().print(what_if_table(question, variants))
         return
     if out is None:
         raise RecipeError("cort filter: --out DIR is required (or ask with --what-if KEY=A,B, which writes nothing)")
@@ -52,7 +51,7 @@ def filter_command(
     if as_json:
         typer.echo(json.dumps(funnel.as_dict()))
     else:
-        Console().print(funnel.table())
+        console().print(funnel.table())
 
 
 class _Settings:
@@ -61,16 +60,17 @@ class _Settings:
     def __init__(
         self, traces: Path, profile: str | None, recipe: str | None, sets: list[str], isolation: str | None
     ) -> None:
-        from cort_data.errors import RecipeError
-        from cort_data.filters import default_filters, parse_filters
+        from cort_data.errors import RecipeError, TraceError
+        from cort_data.filters import default_filters
         from cort_data.recipe import InterpreterSettings, load_recipe
 
+        if not traces.exists():
+            raise TraceError(f"--traces {traces}: no such file or folder")
         if sets and recipe is None:
             raise RecipeError("--set changes a recipe: name one with --recipe")
         self.traces, self.profile = traces, profile
         self.recipe: Recipe | None = load_recipe(recipe, sets) if recipe is not None else None
-        entries = [e.model_dump() for e in self.recipe.filters] if self.recipe else []
-        self.specs = parse_filters(entries) if self.recipe else default_filters()
+        self.specs = self.recipe.filter_specs() if self.recipe else default_filters()
         self.interpreter = self.recipe.interpreter if self.recipe else InterpreterSettings()
         if isolation is not None:
             values = self.interpreter.model_dump() | {"isolation": isolation}
@@ -78,12 +78,15 @@ class _Settings:
 
     async def filter(self, out: Path) -> Funnel:
         """Run the stage."""
+        from cort_data.errors import RunError
         from cort_data.filters import build_filters
         from cort_data.find_traces import find_all
         from cort_data.progress import Meter
         from cort_data.runs import StageFolder
         from cort_data.stages.filter import filter_traces, open_resources
 
+        if out.is_dir() and any(out.iterdir()) and not (out / "key.json").is_file():
+            raise RunError(f"--out {out}: not empty and not written by cort filter; name a new folder")
         StageFolder(out).enter({"stage": "filter", "traces": str(self.traces.resolve()), "filters": self.entries()})
         async with open_resources(self.interpreter, self.evaluation()) as resources:
             with Meter("filter", 0) as meter:

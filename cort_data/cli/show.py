@@ -13,7 +13,7 @@ SAMPLE_SEED = 0
 T = TypeVar("T")
 
 
-def show_command(
+def show(
     trace: Annotated[str, typer.Argument(metavar="TRACE", help="RUN:ID or FILE:LINE; or all of a RUN or FILE.")],
     where: Annotated[list[str] | None, typer.Option(help="KEY=VALUE, as reason=wrong; several must all hold.")] = None,
     sample: Annotated[int, typer.Option(min=0, help="Most traces shown, drawn at random; 0 shows all.")] = 5,
@@ -35,22 +35,23 @@ def show_command(
     one = find_one(trace, profile)
     found = [one] if one is not None else find_all(Path(trace), profile)
     console = Console()
-    chosen = draw((t for t in found if all(c.holds(t) for c in conditions)), sample)
-    for shown in chosen:
+    fitting = (t for t in found if all(c.holds(t) for c in conditions))
+    n = 0
+    for n, shown in enumerate(draw(fitting, sample) if sample else fitting, 1):  # noqa: B007 - counted for below
         if as_json:
             typer.echo(shown.to_json())
         else:
             console.print(render_trace(shown, tokens=tokens))
-    if not as_json and not chosen:
+    if not n:
         typer.echo("no trace fits", err=True)
 
 
 def draw(items: Iterable[T], n: int) -> list[T]:
-    """At most `n` of a stream in its order, each as likely as any other, always the same ones; 0: all."""
+    """At most `n` of a stream in its order, each as likely as any other, always the same ones."""
     rng = random.Random(SAMPLE_SEED)
     chosen: list[tuple[int, T]] = []
     for i, item in enumerate(items):
-        if n == 0 or len(chosen) < n:
+        if len(chosen) < n:
             chosen.append((i, item))
         elif (j := rng.randrange(i + 1)) < n:
             chosen[j] = (i, item)

@@ -91,15 +91,14 @@ async def what_if(
 
 
 def what_if_table(question: Question, variants: Sequence[Variant]) -> Table:
-    """For people: one row a value."""
-    table = Table(title="Kept, and what each filter alone drops", title_justify="left")
+    """For people: one column a value."""
+    table = Table(title="Traces kept, and those that one filter alone drops", title_justify="left")
     table.add_column(f"{question.filter}.{question.parameter}")
-    table.add_column("kept", justify="right")
-    names = [f.name for f in variants[0].filters]
-    for name in names:
-        table.add_column(name, justify="right")
     for variant in variants:
-        table.add_row(str(variant.value), str(variant.kept), *(str(variant.unique[name]) for name in names))
+        table.add_column(str(variant.value), justify="right")
+    table.add_row("kept", *(f"{variant.kept:,}" for variant in variants), end_section=True)
+    for f in variants[0].filters:
+        table.add_row(f.name, *(f"{variant.unique[f.name]:,}" for variant in variants))
     return table
 
 

@@ -120,7 +120,7 @@ def test_what_if_counts_unique_drops():
         {"value": 60, "kept": 6, "unique_drops": {"format": 0, "replay": 3, "exact_duplicate": 1, "over_length": 2}},
         {"value": 1000, "kept": 8, "unique_drops": {"format": 0, "replay": 4, "exact_duplicate": 1, "over_length": 0}},
     ]
-    assert what_if_table(question, variants).row_count == 3
+    assert what_if_table(question, variants).row_count == 5
 
 
 def test_what_if_tries_a_filter_that_the_list_lacks():

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
 import tempfile
 from asyncio import Future
+from contextlib import suppress
 from dataclasses import asdict
 from itertools import count
 from pathlib import Path
@@ -77,7 +77,8 @@ class ServerLink:
                 self._process.kill()
             await asyncio.sleep(0.002)
         self._stderr.close()
-        shutil.rmtree(self._scratch, ignore_errors=True)
+        with suppress(OSError):
+            os.rmdir(self._scratch)  # the server emptied or removed it, unless it was killed itself
 
     async def call(self, op: str, fds: tuple[int, ...] = (), **fields: object) -> Message:
         """Send a request and wait for its answer."""

@@ -104,6 +104,7 @@ class LocalSession:
                 raise
             if isinstance(outcome, ProcessEnd):
                 await self._lose()
+                self._check_open()  # it was this session's closing that ended the process
                 return _lost_result(outcome)
             return _result(outcome, lost)
 
@@ -123,9 +124,12 @@ class LocalSession:
         if process:
             await process.kill()
 
-    async def _live_process(self) -> SessionProcess:
+    def _check_open(self) -> None:
         if self._closed:
             raise InterpreterError("the session is closed; open a new one")
+
+    async def _live_process(self) -> SessionProcess:
+        self._check_open()
         if self._process and self._process.ended:
             await self._lose()
         if self._process is None:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
 
 from cort_data.interpreter import kernel, places
 
@@ -30,10 +32,10 @@ _ALL = (
 def enter(root: str) -> str:
     """Move this process into new namespaces with a tree built at `root`; returns the scratch folder in the tree.
 
-    The process that goes on is a child, the first of its process namespace: when it ends, the kernel ends every
-    process in it. The caller's process waits for it and ends with it.
+    The process that goes on is a grandchild, the first of its process namespace: when it ends, the kernel ends every
+    process in it. The caller's process stays outside, waits for it, removes `root` and ends.
     """
-    _enter_user_namespace()
+    _enter_user_namespace(root)
     _become_first_process()
     _build_tree(root)
     kernel.pivot_root(root, f"{root}/old")
@@ -59,36 +61,47 @@ def _maps_session_id() -> bool:
     return any(line.split()[0] == str(SESSION_ID) for line in Path("/proc/self/uid_map").read_text().splitlines())
 
 
-def _enter_user_namespace() -> None:
-    user, group = os.geteuid(), os.getegid()
-    if user != 0:
-        kernel.unshare(_ALL)
-        Path("/proc/self/setgroups").write_text("deny")
-        Path("/proc/self/uid_map").write_text(f"0 {user} 1")
-        Path("/proc/self/gid_map").write_text(f"0 {group} 1")
-        return
+def _enter_user_namespace(root: str) -> None:
+    """Go on in a child that enters the namespaces; only a process outside of them may name its users."""
     entered_read, entered_write = os.pipe()
-    helper = os.fork()
-    if helper == 0:
-        _map_from_outside(os.getppid(), entered_read)
-    os.close(entered_read)
+    mapped_read, mapped_write = os.pipe()
+    child = os.fork()
+    if child:
+        os.close(entered_write)
+        _stay_outside(child, entered_read, mapped_write, root)
+    _die_with_parent()
     kernel.unshare(_ALL)
     os.write(entered_write, b".")
-    os.close(entered_write)
-    _, status = os.waitpid(helper, 0)
-    if status:
-        raise OSError("the user namespace could not be mapped")
+    os.close(mapped_write)
+    if not os.read(mapped_read, 1):
+        raise OSError("the users of the new namespace could not be named")
+    for fd in (entered_read, entered_write, mapped_read):
+        os.close(fd)
 
 
-def _map_from_outside(pid: int, entered: int) -> None:
-    """Only a process outside may map a second user; sessions run as that one, not as root."""
+def _stay_outside(child: int, entered: int, mapped: int, root: str) -> NoReturn:
     try:
         if os.read(entered, 1):
-            for name in ("uid_map", "gid_map"):
-                Path(f"/proc/{pid}/{name}").write_text(f"0 0 1\n{SESSION_ID} {SESSION_ID} 1\n")
-            os._exit(0)
+            _name_users(child)
+            os.write(mapped, b".")
     finally:
-        os._exit(1)
+        os.close(mapped)
+        _, status = os.waitpid(child, 0)
+        with suppress(OSError):
+            os.rmdir(root)
+        os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
+
+
+def _name_users(pid: int) -> None:
+    """Started by root, there is a second user for the sessions; else the one user that we may name."""
+    folder = Path(f"/proc/{pid}")
+    if os.geteuid() == 0:
+        for kind in ("uid_map", "gid_map"):
+            (folder / kind).write_text(f"0 0 1\n{SESSION_ID} {SESSION_ID} 1\n")
+        return
+    (folder / "setgroups").write_text("deny")
+    (folder / "uid_map").write_text(f"0 {os.geteuid()} 1")
+    (folder / "gid_map").write_text(f"0 {os.getegid()} 1")
 
 
 def _become_first_process() -> None:
@@ -97,6 +110,10 @@ def _become_first_process() -> None:
         os.closerange(3, 1 << 20)
         _, status = os.waitpid(child, 0)
         os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
+    _die_with_parent()
+
+
+def _die_with_parent() -> None:
     kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
 
 

@@ -8,7 +8,7 @@ it is gone at once whatever was put into it.
 from __future__ import annotations
 
 import os
-import shutil
+from typing import NoReturn
 
 from cort_data.interpreter import kernel
 
@@ -71,6 +71,11 @@ class ScratchSpace:
             self.cleaners.add(pid)
             return
         try:
-            shutil.rmtree(folder, ignore_errors=True)
+            remove_tree(folder)
         finally:
-            os._exit(0)
+            os._exit(1)
+
+
+def remove_tree(folder: str) -> NoReturn:
+    """Become a program that removes `folder`, however deep it is; never returns."""
+    os.execvp("rm", ["rm", "-rf", "--", folder])

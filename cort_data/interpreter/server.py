@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from cort_data.interpreter import confine, preload, procs, worker
-from cort_data.interpreter.scratch import ScratchSpace
+from cort_data.interpreter.scratch import ScratchSpace, remove_tree
 
 PACKET_BYTES = 1 << 16
 CLEAR_UP_S = 10.0
@@ -55,6 +55,8 @@ def main() -> None:
     server = _Server(control, config, ScratchSpace(scratch, mounted=config.isolation == "full"))
     server.reply({"ready": True, "missing": missing})
     server.serve()
+    if config.isolation != "full":  # there, the folder is in memory and goes with us
+        remove_tree(config.scratch)
 
 
 class _Server:

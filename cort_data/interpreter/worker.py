@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from types import FrameType, ModuleType
 from typing import Any, NoReturn
 
-from cort_data.interpreter.cell import CellOutput, CellTimeout, run_cell
+from cort_data.interpreter.cell import CellOutput, CellTimeout, format_error, run_cell
 from cort_data.interpreter.memory import MemoryGuard
 from cort_data.interpreter.output import OutputStream, printable
 from cort_data.interpreter.wire import Frame, FrameReader, encode
@@ -89,6 +89,19 @@ def _seed(seed: int) -> None:
         sympy_random.seed(seed)
 
 
+def _show_thread_error(args: threading.ExceptHookArgs) -> None:
+    """An error in a background thread, in the form that errors of cells have."""
+    if args.exc_value is not None and not isinstance(args.exc_value, SystemExit):
+        name = args.thread.name if args.thread else "?"
+        print(f"Exception in thread {name}:\n{format_error(args.exc_value)}", file=sys.stderr)
+
+
+def _show_unraisable(args: sys.UnraisableHookArgs) -> None:
+    """An error that Python cannot raise; an interrupt that came at such a place comes again."""
+    if args.exc_value is not None and not isinstance(args.exc_value, CellTimeout):
+        print(f"Exception ignored in {args.object!r}:\n{format_error(args.exc_value)}", file=sys.stderr)
+
+
 class _Worker:
     """Serves one socket from one process; a twin is the same object in a forked process with its own socket."""
 
@@ -105,6 +118,8 @@ class _Worker:
         module = ModuleType("__main__")
         sys.modules["__main__"] = module
         self._namespace: dict[str, Any] = module.__dict__
+        threading.excepthook = _show_thread_error
+        sys.unraisablehook = _show_unraisable
         sys.stdout = sys.stderr = sys.__stdout__ = sys.__stderr__ = self._stream  # type: ignore[misc,assignment]
 
     def serve(self) -> NoReturn:

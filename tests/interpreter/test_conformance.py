@@ -307,6 +307,34 @@ def test_a_closed_session_refuses_cells(driver: Driver) -> None:
         driver(session.run("1"))
 
 
+def test_closing_ends_a_running_cell(driver: Driver) -> None:
+    async def close() -> None:
+        session = await driver.interpreter.session(0)
+        cell = asyncio.create_task(session.run("import time\ntime.sleep(60)"))
+        await asyncio.sleep(0.1)
+        await session.close()
+        with pytest.raises(InterpreterError, match="session is closed"):
+            await cell
+
+    driver(close())
+
+
+def test_errors_of_threads_are_shown_like_those_of_cells(run: Run) -> None:
+    result = run("import threading\nt = threading.Thread(target=lambda: 1 / 0)\nt.start()\nt.join()")
+    assert result.text == (
+        "Exception in thread Thread-1 (<lambda>):\nTraceback (most recent call last):\n"
+        '  File "<cell 1>", line 2, in <lambda>\n    t = threading.Thread(target=lambda: 1 / 0)\n'
+        "ZeroDivisionError: division by zero\n"
+    )
+
+
+def test_errors_that_cannot_be_raised_are_shown(run: Run) -> None:
+    result = run("class C:\n    def __del__(self):\n        1 / 0\nc = C()\ndel c")
+    assert result.status is Status.OK
+    assert result.text.startswith("Exception ignored in <function C.__del__ at ")
+    assert result.text.endswith("ZeroDivisionError: division by zero\n")
+
+
 def test_limits_are_checked() -> None:
     with pytest.raises(InterpreterError, match="timeout_s must be greater than 0, got 0"):
         Limits(timeout_s=0)

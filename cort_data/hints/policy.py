@@ -17,7 +17,7 @@ from jinja2 import TemplateError
 
 from cort_data.errors import HintError
 from cort_data.hints.library import load_library
-from cort_data.hints.template import Hint, Place, opens_code
+from cort_data.hints.template import Hint, Place
 from cort_data.hints.triggers import Detector, Span
 from cort_data.hints.view import Clause, View
 from cort_data.trace import Event, Problem
@@ -94,6 +94,7 @@ class Policy:
 
     def __init__(self, hints: Sequence[Hint], problem: Problem, seed: int) -> None:
         self._watches = [_Watch(hint, hint.trigger.detector()) for hint in hints]
+        self._readers = [watch for watch in self._watches if watch.detector.reads]
         self._problem = problem
         self._seed = seed
         self._language = "zh" if _CHINESE.search(problem.text) else "en"
@@ -115,8 +116,8 @@ class Policy:
         while self._read < len(view.clauses):
             clause = view.clauses[self._read]
             self._read += 1
-            spans = [(watch, watch.detector.read(view, clause)) for watch in self._watches]
-            if firing := self._choose(view, spans, clause):
+            spans = [(w, span) for w in self._readers if (span := w.detector.read(view, clause)) is not None]
+            if spans and (firing := self._choose(view, spans, clause)):
                 return firing
         return None
 
@@ -125,14 +126,13 @@ class Policy:
         for watch in self._watches:
             watch.best = None
         self._epoch, self._read = view.epoch, 0
-        return self._choose(view, [(watch, watch.detector.restart(view)) for watch in self._watches], None)
+        spans = [(w, span) for w in self._watches if (span := w.detector.restart(view)) is not None]
+        return self._choose(view, spans, None)
 
-    def _choose(self, view: View, spans: list[tuple[_Watch, Span | None]], clause: Clause | None) -> Firing | None:
+    def _choose(self, view: View, spans: list[tuple[_Watch, Span]], clause: Clause | None) -> Firing | None:
         """The firing of the highest priority that nothing blocks."""
         chosen: Firing | None = None
         for watch, span in spans:
-            if span is None:
-                continue
             if not span.fires:
                 _keep_best(watch, span)
             elif chosen is not None:
@@ -143,11 +143,11 @@ class Policy:
 
     def _try(self, watch: _Watch, span: Span, view: View, clause: Clause | None) -> Firing | None:
         hint = watch.hint
-        index = hint.wording(self._seed, self._language)
-        text = _render(hint, index, self._variables(view, span))
-        if reason := _blocked(watch, view, text):
+        if reason := _blocked(watch, view):
             self._block(watch, span, reason)
             return None
+        index = hint.wording(self._seed, self._language)
+        text = _render(hint, index, self._variables(view, span))
         watch.uses += 1
         watch.best = None
         self._events.append(_event(hint, span, "fired"))
@@ -175,7 +175,7 @@ class Policy:
         }
 
 
-def _blocked(watch: _Watch, view: View, text: str) -> str | None:
+def _blocked(watch: _Watch, view: View) -> str | None:
     """Why this hint cannot go in now."""
     if watch.uses == watch.hint.max_uses:
         return "max_uses"
@@ -183,7 +183,7 @@ def _blocked(watch: _Watch, view: View, text: str) -> str | None:
         return "inside code"
     if watch.hint.place is Place.AFTER_OUTPUT and view.last_output is None:
         return "no output yet"
-    if view.calls_left <= 0 and opens_code(text):
+    if view.calls_left <= 0 and watch.hint.opens_code:
         return "calls budget used up"
     return None
 

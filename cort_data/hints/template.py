@@ -20,7 +20,8 @@ What is wrong with a file is found when it is loaded, and said with its line.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
@@ -98,7 +99,7 @@ class Hint:
     @cached_property
     def opens_code(self) -> bool:
         """Does a wording end by opening a python block?"""
-        return any(opens_code(w.render(VARIABLES)) for w in self.wordings)
+        return any(_opens_code(w.render(VARIABLES)) for w in self.wordings)
 
     def wording(self, seed: int, language: str) -> int:
         """Index of the wording for a trace: by its seed, among those of its language if there are any."""
@@ -107,7 +108,7 @@ class Hint:
         return fitting[seed % len(fitting)]
 
 
-def opens_code(text: str) -> bool:
+def _opens_code(text: str) -> bool:
     """Does this text end inside an opened python block?"""
     last = parse(text)[-1]
     return last.kind is PieceKind.CODE and not last.closed
@@ -127,6 +128,16 @@ def load_hint(path: Path) -> Hint:
         wordings=_wordings(matter, header),
         path=path,
     )
+
+
+def reword(hint: Hint, texts: Sequence[str], where: str) -> Hint:
+    """The hint with other wordings, all in its first language. Raises HintError that names `where`."""
+    wordings = []
+    for text in texts:
+        wording = Wording(hint.languages[0], text.strip("\n"), 1, _compile(Path(where), 1, text, 0))
+        _try(Path(where), wording)
+        wordings.append(wording)
+    return replace(hint, wordings=tuple(wordings))
 
 
 def _header(matter: FrontMatter) -> HintHeader:

@@ -17,7 +17,8 @@ from cort_data.trace import Kind, Origin
 MAX_CLAUSE = 400
 
 _CLAUSE = re.compile(r"(?:[^\n.!?;:,。！？；：，]++|[.!?;:,](?=\S))*+(?:\n|[.!?;:,]\s|[。！？；：，])")
-_MAY_END = re.compile(r"[\s。！？；：，]")
+_MAY_END = re.compile(r"[\n。！？；：，]|[.!?;:,]\s")
+_TEXT, _MODEL, _HUMAN = Kind.TEXT, Origin.MODEL, Origin.HUMAN  # looked up for every token
 _SENTENCE_ENDS = ".!?。！？"
 _NO_END = re.compile(r"(?:^\s*\(?\d{1,2}|\b(?:e\.g|i\.e|vs|approx|cf|etc|Eq|Fig))\.\s$")
 
@@ -79,12 +80,13 @@ class View:
         """Take new text of the model, a hint or the environment."""
         self._parts.append(text)
         self.length += len(text)
-        if kind is Kind.TEXT and origin in _WRITERS:
+        if kind is _TEXT and (origin is _MODEL or origin is _HUMAN):
             if not self._in_run:
                 self._start_run(self.length - len(text))
-            self.in_code = False
-            self._tail += text
-            if _MAY_END.search(text) or len(self._tail) >= MAX_CLAUSE:
+                self.in_code = False
+            tail = self._tail
+            self._tail = tail + text
+            if _MAY_END.search(tail[-1:] + text) or len(tail) + len(text) > MAX_CLAUSE:
                 self._cut_clauses()
         else:
             self._append_other(kind, text)
@@ -146,6 +148,3 @@ class View:
             self.clauses.append(Clause(base + at, base + end, text, self._sentence, last))
         if last:
             self._sentence = None
-
-
-_WRITERS = frozenset({Origin.MODEL, Origin.HUMAN})

@@ -33,6 +33,8 @@ class ManualArithmetic(Trigger):
 
 
 class _Chain:
+    reads = True
+
     def __init__(self, threshold: float, gap: int) -> None:
         self.threshold = threshold
         self.gap = gap

@@ -32,6 +32,9 @@ class Span:
 class Detector(Protocol):
     """Follows one trace. What it returns depends on the clauses alone, never on chunks or on later text."""
 
+    reads: bool
+    """Does it look at clauses at all, or only at where runs begin?"""
+
     def restart(self, view: View) -> Span | None:
         """A run begins at `view.run_start`, or is read again: forget what was read at or after it."""
         ...

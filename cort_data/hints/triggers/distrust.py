@@ -18,7 +18,9 @@ from cort_data.hints.view import Clause, View
 _VERIFY = re.compile(
     r"\b(?:let(?:'s|’s| me| us)|i(?:'ll|'d better| will| should| want to| need to| must| can)?|"
     r"we(?:'ll| should| can| need to| must)?|to)\s+(?:\w+\s+){0,2}?"
-    r"(?:(?:double|re|cross)[- ]?check|verify|re-?comput|re-?calculat|check|confirm|make sure|redo|validate|test)",
+    r"(?:(?:double|re|cross)[- ]?check|verify|re-?comput|re-?calculat|confirm|redo|validate|"
+    r"(?:check|make sure|test)(?=.*\b(?:that|this|it|output|result|number|value|total|by hand|manually|myself|digits?|"
+    r"step by step|on paper)\b))",
     re.IGNORECASE,
 )
 _DOUBT = re.compile(
@@ -39,14 +41,15 @@ _NUMBER = re.compile(r"\d+")
 ASKED = 1.0  # a wish to verify
 BY_HAND = 1.0  # ... "by hand", "myself"
 AGAIN = 1.0  # after a wish: an evaluation with numbers of the code or the output
-OTHER = 0.5  # after a wish: an evaluation of other numbers
+OTHER = 0.35  # after a wish: an evaluation of other numbers
+TABLE = 12  # an output of more numbers holds some of any computation
 REDONE = 0.7  # without a wish: an evaluation with the code's own numbers, or towards the output
 
 
 class ResultDistrust(Trigger):
     """The output's number is doubted and computed again. The span starts at the sentence of the doubt.
 
-    A wish to verify weighs 1, "by hand" 1 more; each evaluation after it 1 with known numbers, else 0.5. Without a
+    A wish to verify weighs 1, "by hand" 1 more; each evaluation after it 1 with known numbers, else 0.35. Without a
     wish, an evaluation weighs 0.7 if its operands stand in the code, or its value in the output.
     """
 
@@ -61,6 +64,8 @@ class ResultDistrust(Trigger):
 
 
 class _Distrust:
+    reads = True
+
     def __init__(self, threshold: float, gap: int) -> None:
         self.threshold = threshold
         self.gap = gap
@@ -73,7 +78,9 @@ class _Distrust:
     def restart(self, view: View) -> Span | None:
         self._forget()
         if view.answers_code:
-            self.inputs, self.outputs = _numbers(view.last_code), _numbers(view.last_output or "")
+            self.inputs = _numbers(view.last_code)
+            printed = _numbers(view.last_output or "")
+            self.outputs = printed if len(printed) <= TABLE else frozenset()
         return None
 
     def read(self, view: View, clause: Clause) -> Span | None:

@@ -21,14 +21,14 @@ NGRAM = 4
 
 
 class Loop(Trigger):
-    """Sentences repeat: each one that was said before adds 1, each new one takes 1 away.
+    """Sentences repeat: the second time adds 0.5, each further time 1, and each new sentence takes 1 away.
 
     A sentence that does not end counts too, once most of its n-grams repeat. The span starts at the first repeat.
     """
 
     name: ClassVar[str] = "loop"
 
-    repeats: Annotated[int, Field(ge=1, description="Repeated sentences, less new ones, that make a detection")] = 3
+    repeats: Annotated[float, Field(gt=0, description="Weight of repeats, less new ones, that makes a detection")] = 2.5
 
     def detector(self) -> Detector:
         """Remembers the sentences of the whole trace."""
@@ -36,16 +36,22 @@ class Loop(Trigger):
 
 
 class _Loop:
-    def __init__(self, threshold: int) -> None:
+    reads = True
+
+    def __init__(self, threshold: float) -> None:
         self.threshold = threshold
         self.said: list[tuple[int, str]] = []  # end and normal form of each sentence
         self.recent: dict[str, int] = {}  # how often the last WINDOW of them were said
         self.parts: list[str] = []  # the open sentence
-        self.score = self.start = self.chars = self.checked = 0
+        self.start = self.chars = self.checked = 0
+        self.score = 0.0
 
     def restart(self, view: View) -> Span | None:
+        known = len(self.said)
         while self.said and self.said[-1][0] > view.run_start:
             self.said.pop()
+        if len(self.said) < known:
+            self._recall()
         self._forget()
         return None
 
@@ -65,14 +71,14 @@ class _Loop:
         form = _normal(text)
         if len(form) < SHORT:
             return None
-        again = form in self.recent
+        times = self.recent.get(form, 0)
         self._remember(clause.end, form)
-        if not again:
-            self.score = max(0, self.score - 1)
+        if not times:
+            self.score = max(0.0, self.score - 1.0)
             return None
         if self.score == 0:
             self.start = clause.sentence
-        self.score += 1
+        self.score += 0.5 if times == 1 else 1.0
         return Span(self.start, clause.end, self.score, self.threshold, f"said before: {form[:40]!r}")
 
     def _remember(self, end: int, form: str) -> None:
@@ -97,8 +103,11 @@ class _Loop:
         return Span(clause.sentence, clause.end, self.threshold, self.threshold, reason)
 
     def _forget(self) -> None:
-        self.score = self.start = self.chars = self.checked = 0
+        self.start = self.chars = self.checked = 0
+        self.score = 0.0
         self.parts = []
+
+    def _recall(self) -> None:
         self.recent = {}
         for _, form in self.said[-WINDOW:]:
             self.recent[form] = self.recent.get(form, 0) + 1

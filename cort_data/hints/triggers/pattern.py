@@ -33,6 +33,8 @@ class Regex(Trigger):
 
 
 class _Regex:
+    reads = True
+
     def __init__(self, pattern: re.Pattern[str]) -> None:
         self.pattern = pattern
         self.sentence: str = ""

@@ -21,6 +21,8 @@ class ThinkOpen(Trigger):
 
 
 class _ThinkOpen:
+    reads = False
+
     def restart(self, view: View) -> Span | None:
         return Span(0, 0, 1.0, 1.0, "the thinking begins") if view.length == 0 else None
 
@@ -39,6 +41,8 @@ class CodeError(Trigger):
 
 
 class _CodeError:
+    reads = False
+
     def restart(self, view: View) -> Span | None:
         if not view.follows_output or view.length > view.run_start or not view.last_error:
             return None
@@ -62,6 +66,8 @@ class NoCodeYet(Trigger):
 
 
 class _NoCodeYet:
+    reads = True
+
     def __init__(self, chars: int) -> None:
         self.chars = chars
 

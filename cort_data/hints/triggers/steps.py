@@ -13,18 +13,22 @@ _COMMANDS = {
     r"\div": "/",
     r"\approx": "=",
     r"\equiv": "=",
-    r"\sqrt": "sqrt",
+    r"\sqrt": "√",
+    r"\mod": "%",
+    r"\bmod": "%",
+    r"\pmod": "%",
 }
 _COMMAND = re.compile(r"\\(?:[a-zA-Z]+|.)")
 _FRAC = re.compile(r"\\[dt]?frac\{([^{}]*)\}\{([^{}]*)\}")
-_SIGNS = str.maketrans({"≈": "=", "≡": "=", "×": "*", "·": "*", "⋅": "*", "÷": "/", "−": "-", "–": "-", "√": " sqrt"})
+_WORDS = re.compile(r"\bsqrt\b|(?<=\d )(?:mod|x)(?= \d)")
+_WORDED = {"sqrt": "√", "mod": "%", "x": "*"}
+_SIGNS = str.maketrans({"≈": "=", "≡": "=", "×": "*", "·": "*", "⋅": "*", "÷": "/", "−": "-", "–": "-"})
 
-_TAIL = r"[\d\s.,()\[\]{}+\-*/^%²³!$]"
-_NUMERIC = re.compile(
-    rf"(?:\d[\s)\]}}!²³]*(?:[-+*/^%]|\bmod\b|(?<=\d )x(?= \d))[\s({{\[-]*(?:sqrt\W*)?\d(?:{_TAIL}|sqrt|\bmod\b)*"
-    r"|\d\s*[²³!]|\d\s*\(\s*\d+\s*\)|sqrt[\s({]*\d+[)}]?|[a-zA-Z]\(\d+,\s*\d+\))[\s$)\]}]*$"
+_NUMERIC = " \t0123456789.,()[]{}+-*/^%²³!$√"
+_OPERATION = re.compile(
+    r"\d[\s)\]}!²³]*[-+*/^%][\s({\[√-]*\d|\d\s*[²³!]|\d\s*\(\s*\d+\s*\)|√[\s({]*\d|\(\d+,\s*\d+\)[\s$)\]}]*$"
 )
-_RESULT = re.compile(r"(?!>)[\s$({\[~-]*(?:sqrt\W*)?\d")
+_RESULT = re.compile(r"(?!>)[\s$({\[~√-]*\d")
 _IS = re.compile(r"\d\s*[-+*/^]\s*\d[\d,.]*\s+(?:is|equals|gives|makes|ends in)\s+\$?-?\d")
 _LISTED = re.compile(r"\s*\d+\s*[*/+x^-]\s*\d[\d\s*/+^-]*[;,.]?\s*$")
 _TABLED = re.compile(r"\s*\d+[;:]\s$")
@@ -61,19 +65,23 @@ def plain(text: str) -> str:
     """LaTeX and typographic signs as the arithmetic that they mean."""
     if "\\" in text:
         text = _COMMAND.sub(lambda m: _COMMANDS.get(m[0], " "), _FRAC.sub(r"(\1)/(\2)", text))
-    return text if text.isascii() else text.translate(_SIGNS)
+    if not text.isascii():
+        text = text.translate(_SIGNS)
+    return _WORDS.sub(lambda m: _WORDED[m[0]], text) if "sqrt" in text or " mod " in text or " x " in text else text
 
 
 def evaluations(text: str) -> int:
     """Numeric expressions in a plain clause that are evaluated: `7*6=42`, `sqrt(144-64) = sqrt(80)`, `12*4 is 48`."""
-    found = 1 if _IS.search(text) else 0
     if "=" not in text:
-        return found
+        return 1 if _IS.search(text) else 0
     parts = text.split("=")
-    for left, right in itertools.pairwise(parts):
-        if left and left[-1] not in "<>!:" and _RESULT.match(right) and _NUMERIC.search(left[-120:]):
-            found += 1
-    return found
+    return sum(_is_expression(left) and _RESULT.match(right) is not None for left, right in itertools.pairwise(parts))
+
+
+def _is_expression(left: str) -> bool:
+    """Does this text before an equals sign end in numbers with an operation?"""
+    tail = left[len(left.rstrip(_NUMERIC)) :]
+    return _OPERATION.search(tail) is not None
 
 
 def may_compute(text: str) -> bool:
@@ -84,16 +92,20 @@ def may_compute(text: str) -> bool:
 def evidence(text: str, worked_on: Callable[[], bool]) -> float:
     """Weight of the hand computing in a clause; `worked_on`: is an equation here one that is being solved?"""
     text = plain(text)
-    weight = EVALUATED * evaluations(text)
-    if not weight and "=" in text and _EQUATION.search(text) and worked_on():
-        weight = WORKED
-    elif not weight and _LISTED.match(text):
-        weight = LISTED
-    elif not weight and _TABLED.match(text):
-        weight = TABLED
-    if _CARRY.search(text):
-        weight += CARRIED
-    return weight
+    weight = _written(text, worked_on)
+    return weight + CARRIED if _CARRY.search(text) else weight
+
+
+def _written(text: str, worked_on: Callable[[], bool]) -> float:
+    if "=" in text:
+        if count := evaluations(text):
+            return count * EVALUATED
+        return WORKED if _EQUATION.search(text) and worked_on() else 0.0
+    if _LISTED.match(text):
+        return LISTED
+    if _TABLED.match(text):
+        return TABLED
+    return EVALUATED * evaluations(text)
 
 
 def announcement(text: str) -> float:

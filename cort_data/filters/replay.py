@@ -56,6 +56,8 @@ class Replay(Filter[FilterParams]):
 
     def _differs(self, block: Block, result: Result, clock: bool) -> Decision:
         expected, got = first_difference(block.output or "", result.feedback)
+        if result.error is not None and not block.failed:
+            got = result.error.rpartition("\n")[2]  # the message says more than the traceback's first line
         detail = f"block {block.number}: expected {expected!r}, got {got!r}"
         return self.drop("nondeterministic" if clock else "output_differs", detail)
 

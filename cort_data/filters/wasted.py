@@ -24,9 +24,12 @@ class DelayedComputation(Filter[FilterParams]):
     reasons = ("delayed_computation", "never_code")
 
     async def decide(self, trace: Trace) -> Decision:
-        """Handwork after the last block of a trace with code is not delayed: no code was waiting for it."""
+        """Not delayed: handwork after the last block, for which no code waited; a re-check, which is distrust."""
         starts = [block.start for block in blocks(trace)]
+        doubts = list(scan(trace, "result_distrust"))
         for span in carried_out(trace, "manual_arithmetic"):
+            if any(span.start < doubt.end and doubt.start < span.end for doubt in doubts):
+                continue
             if not starts:
                 return self.drop("never_code", _shown(trace, span))
             if span.start < starts[-1]:

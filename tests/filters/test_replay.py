@@ -44,7 +44,9 @@ def test_state_and_errors_are_replayed():
 
 def test_a_block_of_a_lost_session_differs():
     text = completion(block("print(total)", "5"))
-    assert replay(make_trace(text)).reason == "output_differs"
+    decision = replay(make_trace(text))
+    assert decision.reason == "output_differs"
+    assert "NameError: name 'total' is not defined" in decision.detail
 
 
 def test_the_traces_seed_seeds_the_session():

@@ -41,6 +41,7 @@ def verdict(name, trace):
         ("delayed_computation", [BY_HAND, "Let me confirm it:\n", CODE], "delayed_computation"),
         ("delayed_computation", [BY_HAND], "never_code"),
         ("delayed_computation", ["We need 347 * 86.\n", CODE, AGAIN], "kept"),
+        ("delayed_computation", ["We need 347 * 86.\n", CODE, AGAIN, "Now one more:\n", CODE], "kept"),
         ("result_distrust", ["We need 347 * 86.\n", CODE, AGAIN], "result_distrust"),
         ("result_distrust", ["We need 347 * 86.\n", CODE, "So it is 29842.\n"], "kept"),
         ("loop", ["Wait, is that all?\n" * 12, CODE], "loop"),

@@ -1,12 +1,13 @@
 """The filter stage: order, the funnel's sums, going on after a kill, what-if."""
 
 import asyncio
+import errno
 import json
 
 import pytest
 from builders import GOOD, InProcess, make_trace
 
-from cort_data.errors import RecipeError, TraceError
+from cort_data.errors import RecipeError, RunError, TraceError
 from cort_data.filters import Resources, build_filters, parse_filters
 from cort_data.stages.filter import filter_traces
 from cort_data.stages.what_if import parse_question, what_if, what_if_table
@@ -97,6 +98,30 @@ def test_it_goes_on_after_a_kill(tmp_path, lines):
     assert interpreter.sessions == 13 - lines - 1
     for name in ("kept.jsonl", "dropped.jsonl", "funnel.json"):
         assert (stopped / name).read_bytes() == (whole / name).read_bytes()
+
+
+def test_a_full_disk_is_one_line_and_loses_nothing(tmp_path, monkeypatch):
+    import os
+
+    write = os.write
+    room = [9000]
+
+    def full(file, data):
+        if len(data) > room[0]:
+            data = data[: room[0]]
+        if not data:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        room[0] -= len(data)
+        return write(file, data)
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(RunError, match=r"kept\.jsonl: cannot be written \(No space left on device\)"):
+        run(tmp_path / "full", traces())
+    monkeypatch.undo()
+    assert all(line.endswith(b"\n") for line in (tmp_path / "full" / "kept.jsonl").open("rb"))
+    run(tmp_path / "full", traces())
+    run(tmp_path / "whole", traces())
+    assert (tmp_path / "full" / "kept.jsonl").read_bytes() == (tmp_path / "whole" / "kept.jsonl").read_bytes()
 
 
 def test_two_traces_of_one_id_are_refused(tmp_path):

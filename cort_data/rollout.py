@@ -152,9 +152,10 @@ class _Rollout:
     streams: int = 0
     forged: int = 0
     warned: bool = False
+    state_lost: bool = False
 
     def __post_init__(self) -> None:
-        self.view = View(calls=self.shared.settings.calls)
+        self.view = View(self.shared.settings.calls, self.shared.profile.think_close)
         self.policy = self.shared.policy.start(self.job.problem, self.job.seed)
 
     async def run(self) -> Stop:
@@ -240,9 +241,11 @@ class _Rollout:
             self.session = await self.shared.interpreter.session(self.job.seed)
         result = await self.session.run(code)
         await self._append(Kind.OUTPUT, result.feedback)
-        if result.state_lost:
+        # the cell that killed the session and the first one after it both say so; the model is told once
+        if result.state_lost and not self.state_lost:
             self.events.append(Event(kind="state_lost"))
             await self._append(Kind.NOTICE, STATE_NOTICE)
+        self.state_lost = result.state_lost
 
     async def _refuse_call(self) -> Stop | None:
         """Tell the model once that it can run no more code; stop it if it goes on (METHOD §2, budget notice)."""

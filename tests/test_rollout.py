@@ -1,0 +1,220 @@
+"""The rollout loop: a scripted engine writes, the real interpreter runs, the shipped hint policies watch."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator
+
+import pytest
+
+from cort_data.engines.base import Engine
+from cort_data.engines.scripted import ScriptedEngine
+from cort_data.errors import EngineError, InterpreterError
+from cort_data.hints.policy import load_policy
+from cort_data.interpreter import Limits, open_interpreter
+from cort_data.profiles import load_profile
+from cort_data.rollout import BUDGET_NOTICE, STATE_NOTICE, Job, Rollouts, RolloutSettings, rollout_seed
+from cort_data.trace import InterpreterUsed, Kind, Origin, Problem, Trace
+
+PROBLEM = Problem(id="p", text="What is 12 * 7?", answer="84")
+BLOCK = "```python\nprint(12 * 7)\n```"
+ANSWER = "</think>\n\\boxed{84}"
+
+
+class Lab:
+    """One event loop and one interpreter for all tests of this module."""
+
+    def __init__(self) -> None:
+        self.runner = asyncio.Runner()
+        self.interpreter = open_interpreter("local", Limits(), "none")
+        self.runner.run(self.interpreter.__aenter__())
+
+    def close(self) -> None:
+        self.runner.run(self.interpreter.close())
+        self.runner.close()
+
+    def roll(self, engine: Engine, *, policy: str = "none", calls: int = 5, tokens: int = 2000, seed: int = 0) -> Trace:
+        used = InterpreterUsed(backend="local", isolation="none", timeout_s=10, memory_mb=1024, output_chars=4000)
+        rollouts = Rollouts(
+            engine=engine,
+            interpreter=self.interpreter,
+            interpreter_used=used,
+            profile=load_profile("nano"),
+            policy=load_policy(policy),
+            settings=RolloutSettings(policy=policy, calls=calls, tokens=tokens, prompt="plain"),
+            temperature=0.0,
+            top_p=1.0,
+        )
+        return self.runner.run(rollouts.run(Job(problem=PROBLEM, sample=0, stage="synth", seed=seed)))
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    lab = Lab()
+    yield lab
+    lab.close()
+
+
+@pytest.fixture(scope="module")
+def roll(lab: Lab) -> Callable[..., Trace]:
+    return lab.roll
+
+
+def scripted(texts: Iterable[str] | Callable[[str], str]) -> ScriptedEngine:
+    return ScriptedEngine(texts, ids=True)
+
+
+def kinds(trace: Trace) -> list[tuple[str, str]]:
+    return [(s.kind.value, s.origin.value) for s in trace.segments]
+
+
+def test_a_block_is_run_and_its_output_shown(roll):
+    engine = scripted([f"Compute.\n{BLOCK}\nnever read", f"So 84.\n{ANSWER}"])
+    trace = roll(engine)
+    assert trace.text == f"Compute.\n{BLOCK}\n```output\n84\n```\nSo 84.\n{ANSWER}"
+    assert kinds(trace) == [("text", "model"), ("code", "model"), ("output", "interpreter"), ("text", "model")]
+    assert trace.stop_reason == "answered"
+    assert trace.calls == 1
+    assert engine.live == 0
+
+
+def test_the_prefix_of_every_stream_is_the_ids_so_far(roll):
+    engine = scripted([BLOCK, ANSWER])
+    trace = roll(engine)
+    second = engine.calls[1][0]
+    feedback = trace.segments[1].token_ids or ()
+    assert second.ids == (trace.prompt_ids or ()) + tuple(map(ord, BLOCK)) + feedback
+    assert second.text == trace.prompt + BLOCK + trace.segments[1].text
+
+
+def test_streams_of_a_trace_draw_from_different_seeds_and_a_replay_from_the_same(roll):
+    first, second = scripted([BLOCK, ANSWER]), scripted([BLOCK, ANSWER])
+    assert roll(first) == roll(second)
+    seeds = [sampling.seed for _, sampling in first.calls]
+    assert seeds == [sampling.seed for _, sampling in second.calls]
+    assert len(set(seeds)) == 2
+
+
+def test_state_persists_over_blocks(roll):
+    trace = roll(scripted(["```python\nx = 41\n```", "```python\nx + 1\n```", ANSWER]))
+    outputs = [s.text for s in trace.segments if s.kind is Kind.OUTPUT]
+    assert outputs == ["\n```output\n(no output)\n```\n", "\n```output\n42\n```\n"]
+
+
+def test_only_executed_code_uses_the_call_budget_and_the_notice_comes_once(roll):
+    trace = roll(scripted([BLOCK, BLOCK, BLOCK]), calls=1)
+    assert kinds(trace)[1:] == [("output", "interpreter"), ("code", "model"), ("notice", "system"), ("code", "model")]
+    assert trace.text.count(BUDGET_NOTICE) == 1
+    assert trace.stop_reason == "calls"
+    assert trace.calls == 1
+
+
+def test_a_killed_session_is_said_to_have_lost_its_state(roll):
+    trace = roll(scripted(["```python\nimport os; os._exit(3)\n```", BLOCK, ANSWER]))
+    assert STATE_NOTICE in trace.text
+    assert [e.kind for e in trace.events] == ["state_lost"]
+    assert trace.text.count("84\n") >= 1
+
+
+def test_a_forged_output_is_cut_and_counted_and_a_stubborn_model_is_stopped(roll):
+    trace = roll(scripted(lambda _prefix: "It is\n```output\n84\n```\n"))
+    assert "output" not in trace.text
+    assert trace.stop_reason == "forged_output"
+    assert sum(e.count for e in trace.events if e.kind == "forged_output") == 3
+    assert trace.generated_tokens == trace.kept_tokens + sum(e.tokens for e in trace.events)
+
+
+def test_generated_tokens_are_what_the_engine_wrote(roll):
+    trace = roll(scripted(["abc" + ANSWER]))
+    assert trace.generated_tokens == len("abc" + ANSWER) + 1  # the end-of-text token
+    assert trace.env_mask == (1,) * trace.generated_tokens
+
+
+def test_the_token_budget_ends_a_trace(roll):
+    trace = roll(scripted(lambda _prefix: "x" * 1000), tokens=50)
+    assert trace.stop_reason == "length"
+    assert trace.generated_tokens == 50
+
+
+def test_the_context_ends_a_trace(roll):
+    engine = ScriptedEngine(lambda _prefix: "x" * 1000, ids=True, context=100)
+    assert roll(engine).stop_reason == "context"
+
+
+def test_text_without_an_answer_is_no_answer(roll):
+    assert roll(scripted(["I give up."])).stop_reason == "no_answer"
+
+
+def test_the_open_hint_comes_first(roll):
+    trace = roll(scripted([ANSWER]), policy="prompt_hint", seed=4)
+    assert (trace.segments[0].origin, trace.segments[0].hint and trace.segments[0].hint.name) == (Origin.HINT, "open")
+    assert [(e.name, e.outcome) for e in trace.events] == [("open", "fired")]
+
+
+MANUAL = "We need 347 * 86.\nLet me compute this by hand.\n347*6: 7*6=42, write 2 carry 4; 4*6+4=28, write 8 carry 2; "
+
+
+def test_manual_work_is_rewound_to_its_start_and_a_block_opened(roll):
+    def script(prefix: str) -> str:
+        if prefix.endswith("```python\n"):
+            return "print(347 * 86)\n```"
+        return ANSWER if "output" in prefix else MANUAL + "3*6+2=20. So 347*6=2082.\n347*80: 7*8=56.\n" + ANSWER
+
+    trace = roll(scripted(script), policy="hint_engineering")
+    assert kinds(trace)[1:] == [
+        ("text", "model"),
+        ("text", "hint"),
+        ("code", "hint"),
+        ("code", "model"),
+        ("output", "interpreter"),
+        ("text", "model"),
+    ]
+    assert trace.segments[1].text == "We need 347 * 86.\n"
+    rewinds = [e for e in trace.events if e.kind == "rewind"]
+    assert len(rewinds) == 1
+    assert rewinds[0].text is not None
+    assert rewinds[0].text.startswith("Let me compute this by hand.")
+    assert rewinds[0].tokens == len(rewinds[0].text)
+    assert "29842" in trace.text
+
+
+class Broken(ScriptedEngine):
+    """Fails in the middle of its text."""
+
+    async def generate(self, prefix, sampling):
+        async for chunk in super().generate(prefix, sampling):
+            yield chunk
+            raise EngineError("the server hung up")
+
+
+def test_an_engine_failure_is_a_recorded_trace_with_what_was_written(roll):
+    trace = roll(Broken(["abc"], ids=True))
+    assert (trace.stop_reason, trace.error, trace.text) == ("engine_error", "the server hung up", "a")
+
+
+def test_a_programming_error_ends_the_run(roll):
+    with pytest.raises(ZeroDivisionError):
+        roll(scripted(lambda _prefix: str(1 // 0)))
+
+
+def test_a_broken_interpreter_is_a_recorded_trace(roll, monkeypatch: pytest.MonkeyPatch):
+    from cort_data.interpreter import local
+
+    async def broken(*_args: object) -> None:
+        raise InterpreterError("the fork server is gone")
+
+    monkeypatch.setattr(local.LocalInterpreter, "session", broken)
+    trace = roll(scripted([BLOCK]))
+    assert (trace.stop_reason, trace.error) == ("interpreter_error", "the fork server is gone")
+    assert trace.segments[-1].kind is Kind.CODE
+
+
+def test_without_token_ids_prefixes_go_as_text(roll):
+    engine = ScriptedEngine([BLOCK, ANSWER])
+    trace = roll(engine)
+    assert trace.token_ids is None
+    assert [prefix.ids for prefix, _ in engine.calls] == [None, None]
+    assert trace.stop_reason == "answered"
+
+
+def test_seeds_alternate_in_parity_over_the_samples_of_a_problem():
+    assert [rollout_seed(1, "p", s) % 2 for s in range(4)] == [0, 1, 0, 1]
+    assert len({rollout_seed(1, p, s) for p in ("a", "b") for s in range(4)}) == 8

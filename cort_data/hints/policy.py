@@ -86,6 +86,8 @@ class _Watch:
     detector: Detector
     uses: int = 0
     best: Span | None = None
+    fired: set[int] = field(default_factory=set)
+    """Starts of the spans that it has answered: one answer each, though evidence goes on."""
     blocked: set[tuple[int, str]] = field(default_factory=set)
 
 
@@ -133,6 +135,8 @@ class Policy:
         """The firing of the highest priority that nothing blocks."""
         chosen: Firing | None = None
         for watch, span in spans:
+            if span.start in watch.fired:
+                continue
             if not span.fires:
                 _keep_best(watch, span)
             elif chosen is not None:
@@ -149,6 +153,7 @@ class Policy:
         index = hint.wording(self._seed, self._language)
         text = _render(hint, index, self._variables(view, span))
         watch.uses += 1
+        watch.fired.add(span.start)
         watch.best = None
         self._events.append(_event(hint, span, "fired"))
         cut = _cut(hint, span, view, clause)

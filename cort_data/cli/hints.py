@@ -1,0 +1,122 @@
+"""`cort hints`: the hints there are, whether their files hold, and where they would fire."""
+
+from __future__ import annotations
+
+import json
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from cort_data.hints.policy import HintPolicy
+    from cort_data.hints.preview import Spot
+
+app = typer.Typer(help="List, check and preview hints.", no_args_is_help=True)
+
+Folders = Annotated[
+    list[Path] | None,
+    typer.Option("--hints", metavar="DIR", help="A folder of your own hints; it comes before ./hints and the shipped."),
+]
+_COLUMNS = "{name:<20} {trigger:<18} {place:<14} {priority:>3} {max_uses:>2}× {wordings:>2}  {file}"
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
+
+
+@app.command("list")
+def list_command(folders: Folders = None, as_json: _COLUMNS = "{name:<20} {trigger:<18} {place:<14} {priority:>3} {max_uses:>2}× {wordings:>2}  {file}"
+AsJson = False) -> None:
+    """List hints: name, trigger, place, priority, uses a trace, wordings, file.
+
+    Examples: `cort hints list` · `cort hints list --hints my-hints --json`
+    """
+    from cort_data.hints.library import load_library
+
+    for hint in sorted(load_library(folders or ()).values(), key=lambda hint: hint.name):
+        row = {"name": hint.name, "trigger": hint.trigger.name, "place": hint.place.value, "priority": hint.priority,
+               "max_uses": hint.max_uses, "wordings": len(hint.wordings), "file": str(hint.path)}  # fmt: skip
+        if as_json:
+            typer.echo(json.dumps(row))
+        else:
+            typer.echo(
+                "{name:<20} {trigger:<18} {place:<14} {priority:>3} {max_uses:>2}× {wordings:>2}  {file}".format(**row)
+            )
+
+
+@app.command("check")
+def check_command(
+    paths: Annotated[
+        list[Path] | None, typer.Argument(metavar="[PATH]…", help="Files or folders; default: all that are found.")
+    ] = None,
+) -> None:
+    """Load hint files and name what is wrong with them, by file and line. Exit 1 if one cannot be used.
+
+    Examples: `cort hints check` · `cort hints check my-hints/new.md`
+    """
+    from cort_data.hints.library import check_paths, hint_dirs
+
+    groups = [paths] if paths else [[folder] for folder in hint_dirs()]
+    checks = [check_paths(group) for group in groups]
+    errors = [error for _, found in checks for error in found]
+    for error in errors:
+        typer.echo(error)
+    typer.echo(f"{sum(len(hints) for hints, _ in checks)} hints hold, {len(errors)} do not", err=True)
+    if errors:
+        raise typer.Exit(1)
+
+
+@app.command("preview")
+def preview_command(
+    traces: Annotated[Path, typer.Option("--traces", metavar="FILE", help="Traces, or {id, problem, completion}.")],
+    hint: Annotated[str | None, typer.Option("--hint", metavar="NAME", help="This hint alone.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Look at the first N traces alone.")] = None,
+    profile: Annotated[str | None, typer.Option(metavar="NAME", help="Model profile of foreign lines.")] = None,
+    folders: Folders = None,
+    as_json: _COLUMNS = "{name:<20} {trigger:<18} {place:<14} {priority:>3} {max_uses:>2}× {wordings:>2}  {file}"
+AsJson = False,
+) -> None:
+    """Show where hints would fire in written traces, and the words that they would say.
+
+    What is dim comes after a first firing, or after the hint: the model would no longer have written it. What is
+    struck out would be taken back.
+
+    Examples: `cort hints preview --traces kept.jsonl --limit 5` ·
+    `cort hints preview --traces cot.jsonl --profile r1_distill --hint delayed_computation`
+    """
+    from rich.console import Console
+    from rich.rule import Rule
+
+    from cort_data.hints.preview import preview, render_spot
+    from cort_data.traces_io import read_traces
+
+    policy = _policy(hint, folders or [])
+    console = Console()
+    seen = found = 0
+    for trace in islice(read_traces(traces, profile), limit):
+        spots = list(preview(trace, policy))
+        seen, found = seen + 1, found + len(spots)
+        if not as_json and spots:
+            console.print(Rule(trace.id, align="left"))
+        for spot in spots:
+            typer.echo(json.dumps(_row(spot))) if as_json else console.print(render_spot(spot), soft_wrap=True)
+    typer.echo(f"{found} firings in {seen} traces", err=True)
+
+
+def _policy(name: str | None, folders: list[Path]) -> HintPolicy:
+    """All hints of the library, or one."""
+    from cort_data.hints.library import load_library
+    from cort_data.hints.policy import HintPolicy, by_priority, load_policy
+
+    if name is not None:
+        return load_policy(f"none+{name}", folders)
+    return HintPolicy("all", by_priority(list(load_library(folders).values())))
+
+
+def _row(spot: Spot) -> dict[str, object]:
+    firing = spot.firing
+    return {
+        "trace": spot.trace.id, "hint": firing.hint.name, "trigger": firing.hint.trigger.name,
+        "start": firing.span.start, "end": firing.span.end, "score": firing.span.score,
+        "threshold": firing.span.threshold, "reason": firing.span.reason, "cut": firing.cut,
+        "text": firing.text, "wording": firing.wording, "first": spot.first,
+    }  # fmt: skip

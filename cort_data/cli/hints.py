@@ -24,8 +24,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 
 
 @app.command("list")
-def list_command(folders: Folders = None, as_json: _COLUMNS = "{name:<20} {trigger:<18} {place:<14} {priority:>3} {max_uses:>2}× {wordings:>2}  {file}"
-AsJson = False) -> None:
+def list_command(folders: Folders = None, as_json: AsJson = False) -> None:
     """List hints: name, trigger, place, priority, uses a trace, wordings, file.
 
     Examples: `cort hints list` · `cort hints list --hints my-hints --json`
@@ -38,9 +37,7 @@ AsJson = False) -> None:
         if as_json:
             typer.echo(json.dumps(row))
         else:
-            typer.echo(
-                "{name:<20} {trigger:<18} {place:<14} {priority:>3} {max_uses:>2}× {wordings:>2}  {file}".format(**row)
-            )
+            typer.echo(_COLUMNS.format(**row))
 
 
 @app.command("check")
@@ -72,8 +69,7 @@ def preview_command(
     limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Look at the first N traces alone.")] = None,
     profile: Annotated[str | None, typer.Option(metavar="NAME", help="Model profile of foreign lines.")] = None,
     folders: Folders = None,
-    as_json: _COLUMNS = "{name:<20} {trigger:<18} {place:<14} {priority:>3} {max_uses:>2}× {wordings:>2}  {file}"
-AsJson = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show where hints would fire in written traces, and the words that they would say.
 

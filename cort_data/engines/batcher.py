@@ -19,17 +19,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cort_data.engines.drawing import Draws, draw
-from cort_data.engines.kvcache import PADDING
+from cort_data.engines.kvcache import BAND, PADDING
 from cort_data.engines.model import LoadedModel, use_threads
 from cort_data.engines.requests import Emission, Request
 from cort_data.engines.slots import SlotTable
 from cort_data.errors import EngineError
 
 AHEAD = 4  # tokens that a row may be ahead of its reader
-PATIENCE = 4  # steps that a request waits for others to be prefilled with it
+PATIENCE = 6  # steps that a request waits for others to be prefilled with it
 GATHERED = 16  # live rows for which one more request is waited for
 PREFILL_TOKENS = 2048  # padded tokens of one prefill pass
-SPARSE = 4  # free slots below the last busy one that are not worth a move; beyond, a quarter of the rows
+WORTH = 64  # tokens that one row must be longer than another before they change places
 Ints = NDArray[np.int64]
 Placed = tuple[Request, int]  # a request that has its slot, and how many of its tokens are cached there
 
@@ -151,7 +151,7 @@ class Batcher:
 
     def _decode(self, ready: list[Request]) -> None:
         """One token of every ready row. Rows run up to the last busy slot; those in between run in vain."""
-        self._compact()
+        self._arrange()
         slots = np.array([r.slot for r in ready])
         top = int(slots.max()) + 1
         columns = np.full((top, 1), PADDING, dtype=np.int64)
@@ -186,16 +186,20 @@ class Batcher:
             ended = {id(r) for r, finish in zip(requests, finishes, strict=True) if finish}
             self._live = [r for r in self._live if id(r) not in ended]
 
-    def _compact(self) -> None:
-        """Move the last busy row into the first free slot if too many rows run in vain; one a step."""
-        last = int(np.flatnonzero(self._table.busy)[-1])
-        free = np.flatnonzero(~self._table.busy[:last])
-        if len(free) > max(SPARSE, last // 4):
-            first = int(free[0])
-            self._cache.swap(first, last, int(self._table.lengths[[first, last]].max()))
-            self._table.swap(first, last)
-            self._rows.swap(first, last)
-            next(r for r in self._live if r.slot == last).slot = first
+    def _arrange(self) -> None:
+        """Keep long rows before short ones and free slots last, band by band, so that a step reads few columns.
+
+        Live rows grow alike, so that order lasts; one exchange a step mends what joins and leaves undo.
+        """
+        pair = misplaced(np.where(self._table.busy, self._table.lengths, 0))
+        if pair is None:
+            return
+        self._cache.swap(*pair, int(self._table.lengths[list(pair)].max()))
+        self._table.swap(*pair)
+        self._rows.swap(*pair)
+        new = dict(zip(pair, reversed(pair), strict=True))
+        for request in self._live:
+            request.slot = new.get(request.slot, request.slot)
 
     def _post(self, call: Callable[..., None], *args: object) -> None:
         with contextlib.suppress(RuntimeError):  # the loop was closed, and nobody is left to tell
@@ -232,6 +236,16 @@ class _Rows:
     def swap(self, a: int, b: int) -> None:
         for array in (self.last, self._left, self._temperature, self._top_p, self._seed):
             array[[a, b]] = array[[b, a]]
+
+
+def misplaced(lengths: Ints) -> tuple[int, int] | None:
+    """The short row of an earlier band and the long row of a later one that differ most, if that is worth it."""
+    best, pair = WORTH, None
+    for edge in range(BAND, len(lengths), BAND):
+        short, long = edge - BAND + int(lengths[edge - BAND : edge].argmin()), edge + int(lengths[edge:].argmax())
+        if lengths[long] - lengths[short] > best:
+            best, pair = int(lengths[long] - lengths[short]), (short, long)
+    return pair
 
 
 def batches(placed: list[Placed]) -> Iterator[list[Placed]]:

@@ -8,9 +8,12 @@ Attention folds the query heads of a group into the query axis, so that grouped 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface
@@ -19,6 +22,8 @@ from transformers.cache_utils import Cache, CacheLayerMixin
 from cort_data.errors import EngineError
 
 ATTENTION = "cort_slots"
+BAND = 16  # rows that are read to one length while decoding
+Band = tuple[slice, int]  # rows, and how many columns they read
 PADDING = -1  # column of tokens that nobody reads: the last one, kept out of every view
 FIRST_COLUMNS = 256
 
@@ -116,6 +121,12 @@ class SlotCache(Cache):  # type: ignore[misc]
                 held[[a, b], :, :length] = held[[b, a], :, :length]
 
 
+def bands_of(columns: NDArray[np.int64]) -> list[Band]:
+    """Groups of neighbouring rows, each with the columns that its longest row reads; columns (B, 1)."""
+    starts = range(0, len(columns), BAND)
+    return [(slice(i, i + BAND), max(1, int(columns[i : i + BAND].max()) + 1)) for i in starts]
+
+
 def attention(
     module: torch.nn.Module,
     query: Tensor,
@@ -123,16 +134,30 @@ def attention(
     value: Tensor,
     mask: Tensor | None,
     scaling: float | None = None,
+    bands: Sequence[Band] = (),
     **options: object,
 ) -> tuple[Tensor, None]:
-    """Attention of (B, heads, S, head_dim) over grouped keys with an additive mask (B, 1, S, length)."""
+    """Attention of (B, heads, S, head_dim) over grouped keys with an additive mask (B, 1, S, length).
+
+    With `bands`, each group of rows looks at its own first columns only.
+    """
     _refuse_unknown(module, options)
     batch, heads, new, size = query.shape
     groups = heads // key.shape[1]
     folded = query.reshape(batch, key.shape[1], groups * new, size)
     if mask is not None and new > 1:
         mask = mask.repeat(1, 1, groups, 1)
-    out = scaled_dot_product_attention(folded, key, value, attn_mask=mask, scale=scaling)
+    parts = [
+        scaled_dot_product_attention(
+            folded[rows],
+            key[rows, :, :length],
+            value[rows, :, :length],
+            attn_mask=None if mask is None else mask[rows, ..., :length],
+            scale=scaling,
+        )
+        for rows, length in bands or [(slice(batch), key.shape[2])]
+    ]
+    out = parts[0] if len(parts) == 1 else torch.cat(parts)
     return out.reshape(batch, heads, new, -1).transpose(1, 2), None
 
 

@@ -28,7 +28,7 @@ from transformers import (
 )
 from transformers.utils import logging
 
-from cort_data.engines.kvcache import ATTENTION, SlotCache, Step
+from cort_data.engines.kvcache import ATTENTION, SlotCache, Step, bands_of
 from cort_data.engines.settings import EngineSettings
 from cort_data.errors import EngineError
 
@@ -81,6 +81,7 @@ def forward(
         past_key_values=cache,
         use_cache=True,
         logits_to_keep=1,
+        bands=bands_of(columns) if leading else (),
     )
     logits: Tensor = out.logits[:, -1]
     return logits

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import numpy as np
 import pytest
 from test_transformers import FREE, GREEDY, PROMPTS, opened, tokens, write
 
@@ -28,8 +29,11 @@ def test_long_prompts_in_pieces_and_a_growing_cache(tiny_model_dir, monkeypatch,
     assert asyncio.run(run()) == expected
 
 
-def test_rows_move_together_when_their_neighbours_end(tiny_model_dir, monkeypatch):
+def test_rows_change_places_when_their_neighbours_end(tiny_model_dir, monkeypatch):
     moves = []
+    for module in (kvcache, batcher):
+        monkeypatch.setattr(module, "BAND", 4)
+    monkeypatch.setattr(batcher, "WORTH", 4)
     swap = kvcache.SlotCache.swap
     monkeypatch.setattr(kvcache.SlotCache, "swap", lambda self, *args: moves.append(args) or swap(self, *args))
     short = Sampling(temperature=1, top_p=0.9, seed=7, max_tokens=2)
@@ -98,3 +102,10 @@ def test_values_that_are_no_numbers_are_an_error(tiny_model_dir):
                 await write(engine, "x", FREE)
 
     asyncio.run(run())
+
+
+def test_the_row_that_is_furthest_from_its_band_is_found(monkeypatch):
+    monkeypatch.setattr(batcher, "BAND", 2)
+    assert batcher.misplaced(np.array([300, 200, 180, 100])) is None
+    assert batcher.misplaced(np.array([300, 0, 180, 100, 250])) == (1, 4)
+    assert batcher.misplaced(np.array([300, 290, 0, 200, 280, 90])) == (2, 4)

@@ -48,6 +48,7 @@ def enter_server(isolation: str, scratch: str) -> str:
     """Prepare the server; returns where its scratch folders go. OSError: the kernel refuses what the level needs."""
     if isolation != "none":
         _require_reduced()
+        places.readable()
     if isolation == "full":
         return namespaces.enter(scratch)
     kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -77,8 +78,8 @@ class ServerLink:
                 self._process.kill()
             await asyncio.sleep(0.002)
         self._stderr.close()
-        with suppress(OSError):
-            os.rmdir(self._scratch)  # the server emptied or removed it, unless it was killed itself
+        with suppress(RecursionError):  # the server has removed it already, unless it was killed itself
+            shutil.rmtree(self._scratch, ignore_errors=True)
 
     async def call(self, op: str, fds: tuple[int, ...] = (), **fields: object) -> Message:
         """Send a request and wait for its answer."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import cache
 from pathlib import Path
 
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
@@ -20,15 +21,16 @@ _SYSTEM = (
 )
 
 
-def readable() -> list[str]:
-    """Folders and files, parents before what lies in them; none lies inside another one of the list."""
+@cache
+def readable() -> tuple[str, ...]:
+    """Folders and files; none lies inside another one of the list. The server asks first, its sessions inherit it."""
     package = Path(__file__).parents[1]
     found = [*_SYSTEM, str(package)]
     for prefix in {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix}:
         found += [prefix, os.path.realpath(prefix)]
     found += [entry for entry in sys.path if entry and entry != str(package.parent)]
     existing = sorted({path for path in found if os.path.exists(path) and path != "/"})
-    return [path for path in existing if not _inside_another(path, existing)]
+    return tuple(path for path in existing if not _inside_another(path, existing))
 
 
 def _inside_another(path: str, paths: list[str]) -> bool:

@@ -157,7 +157,8 @@ class SessionProcess:
     async def _stop(self) -> str:
         await self._link.post("kill", session=self.number)
         await asyncio.wait([self._end])
-        return f"TimeoutError: the block went on for {self._limits.timeout_s:g} s of CPU time and was killed"
+        allowed = f"{self._limits.timeout_s:g} s of CPU time, {self._limits.wall_s:g} s in all"
+        return f"TimeoutError: the block did not stop within its limits ({allowed}) and was killed"
 
     async def _has_news(self, timeout: float) -> bool:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 from typing import NamedTuple
 
 from cort_data.interpreter import kernel, landlock, namespaces, seccomp
@@ -18,36 +19,37 @@ class Feature(NamedTuple):
     name: str
     available: bool
     how: str
-    """How to get it; when it is there, what it gives."""
+    """What it gives where it is available; elsewhere, how to get it."""
 
 
 def isolation_report() -> list[Feature]:
     """The features behind `full` and `reduced`, tried out in a process of their own, then the levels themselves."""
-    spaces = _namespaces_problem() if kernel.is_linux() else "this is not Linux"
-    files, calls = landlock.version(), seccomp.supported()
+    problem = _namespaces_problem() if kernel.is_linux() else "this is not Linux"
+    version, calls = landlock.version(), seccomp.supported()
+    scoped, files = version >= landlock.VERSION_SIGNALS, version > 0
     return [
-        Feature(
+        _feature(
             "namespaces",
-            not spaces,
-            f"{spaces}; allow unprivileged user namespaces (sysctl user.max_user_namespaces, "
-            "kernel.apparmor_restrict_unprivileged_userns=0; in a container: --privileged)"
-            if spaces
-            else "sessions see no network, no processes and no files of the machine",
+            not problem,
+            "no network, no processes and no files of the machine",
+            f"{problem}; allow user namespaces: sysctl -w user.max_user_namespaces=10000 "
+            "kernel.apparmor_restrict_unprivileged_userns=0, or start the container with --privileged",
         ),
-        Feature(
-            "landlock",
-            bool(files),
-            f"version {files}" if files else "Linux 5.13 or newer with `landlock` in its lsm= list",
-        ),
-        Feature(
+        _feature("landlock", files, f"version {version}", "Linux 5.13 or newer with landlock in its lsm= list"),
+        _feature(
             "landlock signal scope",
-            files >= landlock.VERSION_SIGNALS,
-            "Linux 6.12 or newer; before, sessions may send no signals at all",
+            scoped,
+            "signals reach a session's own processes alone",
+            "Linux 6.12 or newer; without it sessions may send no signals at all",
         ),
-        Feature("seccomp", calls, "x86_64 or aarch64 Linux"),
-        Feature("isolation full", not spaces and bool(files) and calls, "namespaces, landlock and seccomp"),
-        Feature("isolation reduced", bool(files) and calls, "landlock and seccomp"),
+        _feature("seccomp", calls, "no programs, no sockets, no priorities", "Linux on x86_64 or aarch64"),
+        _feature("isolation full", not problem and files and calls, "the default", "namespaces, landlock and seccomp"),
+        _feature("isolation reduced", files and calls, "--isolation reduced", "landlock and seccomp"),
     ]
+
+
+def _feature(name: str, available: bool, gives: str, how: str) -> Feature:
+    return Feature(name, available, gives if available else how)
 
 
 def strongest_without_namespaces() -> str:
@@ -57,23 +59,22 @@ def strongest_without_namespaces() -> str:
 
 def _namespaces_problem() -> str:
     """What stops the server's namespaces here; empty when nothing does."""
-    with tempfile.TemporaryDirectory(prefix="cort-") as root:
-        probe = subprocess.run(
-            [sys.executable, "-P", "-m", "cort_data.interpreter.report", root],
+    probe = "import sys; from cort_data.interpreter import report; report.try_namespaces(sys.argv[1])"
+    with tempfile.TemporaryDirectory(prefix="cort-", ignore_cleanup_errors=True) as root:
+        done = subprocess.run(
+            [sys.executable, "-P", "-c", probe, root],
             capture_output=True,
             text=True,
             timeout=PROBE_S,
             check=False,
+            env={"PYTHONPATH": str(Path(__file__).parents[2])},
         )
-    return " ".join(probe.stderr.split()) if probe.returncode else ""
+    return " ".join(done.stderr.split()) if done.returncode else ""
 
 
-def _probe(root: str) -> None:
+def try_namespaces(root: str) -> None:
+    """Enter the namespaces and end; SystemExit says what went wrong."""
     try:
         namespaces.enter(root)
     except OSError as exc:
         raise SystemExit(str(exc)) from exc
-
-
-if __name__ == "__main__":
-    _probe(sys.argv[1])

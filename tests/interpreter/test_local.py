@@ -77,7 +77,9 @@ def test_sessions_in_a_row_leave_nothing(driver: Driver) -> None:
     assert open_descriptors() == descriptors
 
 
-def test_a_dead_server_is_an_error() -> None:
+def test_a_dead_server_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+
     async def use() -> None:
         before = descendants()
         interpreter = open_interpreter(limits=LIMITS, isolation="none")
@@ -92,6 +94,7 @@ def test_a_dead_server_is_an_error() -> None:
             await interpreter.session(1)
         await interpreter.close()
         assert descendants() <= before
+        assert list(tmp_path.iterdir()) == []
 
     asyncio.run(use())
 

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import json
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from itertools import islice
 from typing import Any
 
@@ -19,7 +19,6 @@ from cort_data.recipe import Recipe, StageName
 from cort_data.runs import Key, RunDirectory
 from cort_data.sources import read_source
 from cort_data.stages import evaluate, synth
-from cort_data.stages.dataset import write_dataset
 from cort_data.stages.filter import KEPT_FILE, filter_traces, open_resources
 from cort_data.stages.workshop import interpreter_used
 from cort_data.trace import Problem
@@ -102,6 +101,8 @@ async def _dataset(run: RunDirectory, recipe: Recipe) -> bool:
     folder.enter_afresh(key)
     if folder.manifest() is not None:
         return False
+    from cort_data.stages.dataset import write_dataset  # brings pandas and pyarrow, which no other stage needs
+
     info = write_dataset(read_traces(filtered.path / KEPT_FILE), folder.path, recipe.name)
     folder.finish({"stage": "dataset", "rows": info.rows, "problems": info.problems, "sha256": info.sha256})
     return True
@@ -111,7 +112,7 @@ async def _evaluate(run: RunDirectory, recipe: Recipe) -> bool:
     return await evaluate.evaluate(run, recipe)
 
 
-_STAGES: dict[StageName, Callable[[RunDirectory, Recipe], Awaitable[bool]]] = {
+_STAGES: dict[StageName, Callable[[RunDirectory, Recipe], Coroutine[Any, Any, bool]]] = {
     StageName.SYNTH: _synth,
     StageName.FILTER: _filter,
     StageName.DATASET: _dataset,

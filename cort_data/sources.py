@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,21 +11,27 @@ from pydantic import ValidationError
 
 from cort_data.data import data_dir
 from cort_data.errors import RecipeError, TraceError
-from cort_data.recipe import ProblemSource
+from cort_data.recipe.schema import Level, ProblemSource, Split
 from cort_data.trace import Problem, first_problem
 
 
-def read_source(source: ProblemSource, role: str, seed: int) -> Iterator[Problem]:
+def read_source(source: ProblemSource, role: Split, seed: int) -> Iterator[Problem]:
     """The problems of a source in its own order, read as they are asked for.
 
     `role` is the part of the nano world where the recipe names none. More problems of one source continue fewer.
     """
     if source.source == "nano":
-        from cort_data.nano.families import problems
-
         assert source.n is not None  # the recipe has checked it
-        return iter(problems(source.split or role, source.n, seed, source.level or "normal"))
+        return iter(_nano_problems(source.split or role, source.n, seed, source.level or "normal"))
     return itertools.islice(_read_file(find_file(source.source)), source.n)
+
+
+@functools.lru_cache(maxsize=2)
+def _nano_problems(split: Split, n: int, seed: int, level: Level) -> list[Problem]:
+    """Kept, since each stage goes over its problems several times."""
+    from cort_data.nano.families import problems
+
+    return problems(split, n, seed, level)
 
 
 def find_file(name: str) -> Path:

@@ -24,9 +24,7 @@ def run(
         Path | None, typer.Option("--from", metavar="RUN", help="Fork this run: take its stages before --at.")
     ] = None,
     at: Annotated[str | None, typer.Option("--at", metavar="STAGE", help="First stage of the fork's own.")] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the plan and the first prompt.")
-    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and the first prompt.")] = False,
 ) -> None:
     """Run a recipe from problems to data set and tables; goes on where it was stopped.
 

@@ -15,7 +15,6 @@ from cort_data.recipe import Recipe, StageName
 from cort_data.runs import RunDirectory
 from cort_data.shards import TraceStore
 from cort_data.stages import evaluate, synth
-from cort_data.stages.dataset import FILE
 from cort_data.stages.writing import Work
 from cort_data.tables import out, policy_table
 
@@ -42,7 +41,7 @@ def print_results(run: RunDirectory, recipe: Recipe, stages: Sequence[StageName]
     _print_rates(run, recipe, stages)
     if StageName.DATASET in stages:
         rows = (run.stage(StageName.DATASET).manifest() or {})["rows"]
-        print(f"data set: {run.stage(StageName.DATASET).path / FILE} ({rows} traces)")
+        print(f"data set: {run.stage(StageName.DATASET).path}, {rows} traces in Parquet, with its card")
     print(f"run: {run.path}")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -28,20 +28,11 @@ class StageName(StrEnum):
     EVAL = "eval"
 
 
-class Split(StrEnum):
-    """The parts of the nano world, disjoint by problem."""
+Split = Literal["pretrain", "synth", "dev", "test"]
+"""The parts of the nano world, disjoint by problem."""
 
-    PRETRAIN = "pretrain"
-    SYNTH = "synth"
-    DEV = "dev"
-    TEST = "test"
-
-
-class Level(StrEnum):
-    """How large the numbers of generated problems are."""
-
-    NORMAL = "normal"
-    EASY = "easy"
+Level = Literal["normal", "easy"]
+"""How large the numbers of generated problems are."""
 
 
 class Isolation(StrEnum):

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from cort_data.engines import Engine, EngineKind, EngineSettings, open_engine
+from cort_data.errors import RecipeError
+from cort_data.hints.library import load_library
 from cort_data.hints.policy import HintPolicy, load_policy
+from cort_data.hints.template import Hint, reword
 from cort_data.interpreter import Interpreter, Limits, open_interpreter
 from cort_data.profiles import Profile, load_profile
 from cort_data.recipe import Recipe
@@ -80,8 +83,16 @@ def model_folder(recipe: Recipe, model: str) -> Path | None:
 
 
 def policy_of(recipe: Recipe, name: str) -> HintPolicy:
-    """A hint policy, with the recipe's own wordings in place."""
-    return load_policy(name)
+    """A hint policy, with the recipe's own wordings in place. Raises HintError."""
+    policy = load_policy(name)
+    wordings = recipe.rollout.wordings
+    for hint in set(wordings) - set(load_library()):
+        raise RecipeError(f"rollout.wordings.{hint}: no hint of that name; cort hints list names them")
+    return replace(policy, hints=tuple(_reworded(hint, wordings.get(hint.name)) for hint in policy.hints))
+
+
+def _reworded(hint: Hint, texts: Sequence[str] | None) -> Hint:
+    return reword(hint, texts, f"rollout.wordings.{hint.name}") if texts else hint
 
 
 def interpreter_used(recipe: Recipe) -> InterpreterUsed:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 
+import pytest
 import yaml
 
 from cort_data.engines.base import Chunk
@@ -120,16 +121,14 @@ def use_fake_engine(monkeypatch, engine):
         return engine
 
     monkeypatch.setattr("cort_data.stages.workshop.open_engine", open_engine)
-    monkeypatch.setattr("cort_data.stages.workshop.open_interpreter", lambda *settings: FakeInterpreter())
+    for module in ("workshop", "filter"):
+        monkeypatch.setattr(f"cort_data.stages.{module}.open_interpreter", lambda *settings: FakeInterpreter())
     return engine
 
 
 if __name__ == "__main__":
     from cort_data.cli import main
-    from cort_data.stages import workshop
 
-    async def open_engine(settings):
-        return FakeEngine(delay_s=float(os.environ.get("FAKE_DELAY_S", "0")))
-
-    workshop.open_engine = open_engine
-    sys.exit(main())
+    with pytest.MonkeyPatch.context() as patch:
+        use_fake_engine(patch, FakeEngine(delay_s=float(os.environ.get("FAKE_DELAY_S", "0"))))
+        sys.exit(main())

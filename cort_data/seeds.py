@@ -1,17 +1,14 @@
-"""Seeds: traces written by hand, one Markdown file each, and the checks that they must pass.
+"""Seeds: traces written by hand, one Markdown file each. `seed_checks` says whether they hold.
 
 A file is front matter (all scalars are texts: `025` stays `025`) and a body: the completion from after the opening
 think tag, with the line `</think>` and the closing answer. Hints stand where they were put, `<hint name="…">…</hint>`,
-and may contain an opening fence. Outputs are the interpreter's own: `check_seed` runs every block again.
-
-A complaint names file and line. Reading raises SeedError with the first; checking lists all.
+and may contain an opening fence. What cannot be read is named by file and line.
 """
 
 from __future__ import annotations
 
 import itertools
 import re
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,21 +17,13 @@ from typing import Annotated
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from cort_data.blocks import Block, blocks
 from cort_data.errors import SeedError
 from cort_data.fences import parse
-from cort_data.filters.format import is_empty
-from cort_data.filters.replay import agrees, first_difference
-from cort_data.grading import Grader, Verdict, extract_answer
-from cort_data.interpreter.base import Interpreter
 from cort_data.profiles import load_profile
 from cort_data.prompts import render_prompt
-from cort_data.similarity import words
 from cort_data.trace import HintMark, Kind, Origin, Problem, Segment, Trace, first_problem
 
 PROFILE = "plain"
-SHARED_WORDS = 12
-SHARED_SEEDS = 2
 THINK_CLOSE = "</think>"
 
 # a closing tag on a line of its own takes its line end with it: the code goes on right after the hint's fence
@@ -125,47 +114,6 @@ def read_seed(path: Path) -> Seed:
     return Seed(path, head, trace, starts)
 
 
-async def check_seed(seed: Seed, interpreter: Interpreter, grader: Grader) -> list[Complaint]:
-    """Form, outputs in a fresh session, and the answer."""
-    return [*_check_form(seed), *await _check_outputs(seed, interpreter), *await _check_answer(seed, grader)]
-
-
-async def check_paths(paths: Sequence[Path], interpreter: Interpreter, grader: Grader) -> list[Complaint]:
-    """Complaints about all seeds, those that cannot be read included; and about what they share."""
-    complaints: list[Complaint] = []
-    seeds: list[Seed] = []
-    for path in paths:
-        try:
-            seeds.append(read_seed(path))
-        except UnreadableSeed as error:
-            complaints.append(error.complaint)
-        else:
-            complaints += await check_seed(seeds[-1], interpreter, grader)
-    complaints += [*_check_ids(seeds), *check_shared_words(seeds)]
-    return complaints
-
-
-def _check_ids(seeds: Sequence[Seed]) -> Iterator[Complaint]:
-    first: dict[str, Path] = {}
-    for seed in seeds:
-        known = first.setdefault(seed.head.id, seed.path)
-        if known is not seed.path:
-            yield Complaint(seed.path, 2, f"the id {seed.head.id} is also that of {known}; name one of them anew")
-
-
-def check_shared_words(seeds: Sequence[Seed]) -> list[Complaint]:
-    """Runs of words that stand in too many seeds: seeds must not be written by a template."""
-    holders: dict[tuple[str, ...], list[int]] = defaultdict(list)
-    for i, seed in enumerate(seeds):
-        for run in _runs(seed):
-            holders[run].append(i)
-    worst = {max(found): (run, found) for run, found in holders.items() if len(found) > SHARED_SEEDS}
-    return [
-        Complaint(seeds[i].path, seeds[i].starts[0], f"{len(found)} seeds share the words “{' '.join(run)}”")
-        for i, (run, found) in worst.items()
-    ]
-
-
 def _split(path: Path) -> tuple[SeedHead, str, int]:
     """Front matter, body, and the line on which the body starts."""
     try:
@@ -248,60 +196,3 @@ def _mark(hint: tuple[int, int, str] | None) -> HintMark | None:
         return None
     start, _, name = hint
     return HintMark(name=name, trigger="by_hand", wording=0, span_start=start, span_end=start)
-
-
-def _check_form(seed: Seed) -> Iterator[Complaint]:
-    for block in blocks(seed.trace):
-        line = seed.line(block.start)
-        if not block.closed:
-            yield Complaint(seed.path, line, f"block {block.number} is not closed; end it with ```")
-        elif is_empty(block.code):
-            yield Complaint(seed.path, line, f"block {block.number} is empty; write its program or remove it")
-        elif block.output is None:
-            yield Complaint(seed.path, line, f"block {block.number} has no output; add what it prints")
-
-
-async def _check_outputs(seed: Seed, interpreter: Interpreter) -> list[Complaint]:
-    """Run every closed block in one fresh session."""
-    session = await interpreter.session(seed.trace.seed)
-    complaints = []
-    try:
-        for block in blocks(seed.trace):
-            if block.output is None or not block.closed:
-                continue
-            result = await session.run(block.code)
-            if not agrees(block, result):
-                complaints.append(_differs(seed, block, result.feedback))
-    finally:
-        await session.close()
-    return complaints
-
-
-def _differs(seed: Seed, block: Block, got: str) -> Complaint:
-    """The line of the output that differs."""
-    expected_line, got_line = first_difference(block.output or "", got)
-    fence = seed.trace.text.index("```output", block.start)
-    inside = seed.trace.text.find(expected_line, fence) if expected_line else fence
-    text = f"block {block.number} prints {got_line!r} and not {expected_line!r}; copy the real output"
-    return Complaint(seed.path, seed.line(inside), text)
-
-
-async def _check_answer(seed: Seed, grader: Grader) -> list[Complaint]:
-    answer = extract_answer(seed.trace.text, THINK_CLOSE)
-    line = seed.starts[-1]
-    if answer is None:
-        return [Complaint(seed.path, line, "no \\boxed{} answer after the thinking")]
-    grade = await grader.agrade(seed.head.answer, answer)
-    if grade.verdict is Verdict.EQUAL:
-        return []
-    return [Complaint(seed.path, line, f"the answer {answer} is not {seed.head.answer} ({grade.reason})")]
-
-
-def _runs(seed: Seed) -> set[tuple[str, ...]]:
-    """Runs of words in the prose and programs; hints and outputs excepted."""
-    found: set[tuple[str, ...]] = set()
-    for segment in seed.trace.segments:
-        if segment.origin is Origin.HUMAN:
-            tokens = words(segment.text)
-            found |= {tuple(tokens[i : i + SHARED_WORDS]) for i in range(len(tokens) - SHARED_WORDS + 1)}
-    return found

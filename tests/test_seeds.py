@@ -8,7 +8,8 @@ from builders import InProcess
 
 from cort_data.errors import SeedError
 from cort_data.grading import Grader
-from cort_data.seeds import check_paths, find_seeds, read_seed
+from cort_data.seed_checks import check_paths
+from cort_data.seeds import find_seeds, read_seed
 from cort_data.trace import Kind, Origin
 
 SEEDS = Path(__file__).parent.parent / "seeds"

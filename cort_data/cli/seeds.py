@@ -86,7 +86,8 @@ async def _check(paths: Sequence[Path] | None, isolation: str) -> tuple[list[Com
     """All complaints about all seeds, unreadable ones included."""
     from cort_data.grading import Grader
     from cort_data.interpreter import open_interpreter
-    from cort_data.seeds import check_paths, find_seeds
+    from cort_data.seed_checks import check_paths
+    from cort_data.seeds import find_seeds
 
     files = find_seeds(_places(paths))
     with Grader() as grader:

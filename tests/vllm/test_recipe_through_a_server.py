@@ -1,0 +1,128 @@
+"""The nano recipe against a real vLLM server on this machine's CPU: opt-in, by `make test-vllm`."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from cort_data.doctor import WEIGHTS
+from cort_data.find_traces import find_all
+from cort_data.trace import Kind, Origin, Trace
+
+pytestmark = pytest.mark.vllm
+
+MODEL = "nano-teacher"
+FOLDER = WEIGHTS / "teacher"
+START_S = 300
+CORT = Path(sys.executable).parent / "cort"
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+def server_command(port: int) -> list[str]:
+    """float32: in bf16 some CPUs kill vLLM's worker on a short first prompt."""
+    python = os.environ["CORT_VLLM_PYTHON"]
+    options = f"--model {FOLDER} --served-model-name {MODEL} --host 127.0.0.1 --port {port}"
+    options += " --enforce-eager --dtype float32 --max-num-seqs 64"
+    return [python, "-m", "vllm.entrypoints.openai.api_server", *options.split()]
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    port, log = free_port(), tmp_path_factory.mktemp("server") / "log.txt"
+    environment = os.environ | {"VLLM_CPU_KVCACHE_SPACE": "2", "OMP_NUM_THREADS": "2", "HF_HUB_OFFLINE": "1"}
+    with log.open("w") as out:
+        server = subprocess.Popen(server_command(port), env=environment, stdout=out, stderr=out, start_new_session=True)
+    try:
+        wait_for(f"http://127.0.0.1:{port}/health", server, log)
+        yield f"http://127.0.0.1:{port}/v1"
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait(60)
+
+
+def wait_for(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    for _ in range(START_S):
+        try:
+            if httpx.get(address).is_success:
+                return
+        except httpx.TransportError:
+            pass
+        assert server.poll() is None, log.read_text()[-3000:]
+        time.sleep(1)
+    pytest.fail(f"no answer after {START_S} s: {log.read_text()[-3000:]}")
+
+
+@pytest.fixture(scope="module")
+def run(url: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "nano"
+    sets = {
+        "engine.kind": "openai",
+        "engine.url": url,
+        "engine.in_flight": 32,
+        "problems.synth.n": 48,
+        "problems.test.n": 12,
+    }
+    command = [str(CORT), "run", "nano", "--run-dir", str(folder)]
+    for key, value in sets.items():
+        command += ["--set", f"{key}={value}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    print(done.stdout)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def traces(run: Path) -> list[Trace]:
+    return list(find_all(run / "synth"))
+
+
+def test_every_problem_has_a_trace_and_none_failed(traces: list[Trace]) -> None:
+    assert len(traces) == 48
+    assert {t.engine for t in traces} == {f"openai:{MODEL}"}  # counted by ids
+    assert [t.error for t in traces if t.error] == []
+    assert sum(t.stop_reason == "answered" for t in traces) > 40
+
+
+def test_hints_fire_and_code_runs(traces: list[Trace]) -> None:
+    assert sum(t.calls for t in traces) > len(traces) / 2
+    assert {s.hint.name for t in traces for s in t.segments if s.hint} >= {"open", "delayed_computation"}
+
+
+def test_ids_come_from_the_server_and_spell_the_text(traces: list[Trace]) -> None:
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(FOLDER)
+    for t in traces:
+        assert t.token_ids is not None
+        assert tokenizer.decode(t.token_ids, skip_special_tokens=True) == t.text
+        written = [s for s in t.segments if s.origin is Origin.MODEL]
+        assert all(s.logprobs is not None for s in written)
+        assert sum(t.env_mask) == t.tokens_by(Origin.MODEL) + t.tokens_by(Origin.HINT)
+
+
+def test_a_block_and_its_output_meet_without_a_seam(traces: list[Trace]) -> None:
+    executed = [t for t in traces if t.calls]
+    for t in executed:
+        kinds = [s.kind for s in t.segments]
+        assert all(kinds[i - 1] is Kind.CODE for i, kind in enumerate(kinds) if kind is Kind.OUTPUT)
+
+
+def test_the_data_set_and_the_tables_are_there(run: Path) -> None:
+    assert (run / "dataset" / "manifest.json").exists()
+    manifest = json.loads((run / "filter" / "manifest.json").read_text())
+    assert manifest["kept"] > 0

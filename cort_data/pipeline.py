@@ -101,7 +101,7 @@ async def _dataset(run: RunDirectory, recipe: Recipe) -> bool:
     folder.enter_afresh(key)
     if folder.manifest() is not None:
         return False
-    from cort_data.stages.dataset import write_dataset  # brings pandas and pyarrow, which no other stage needs
+    from cort_data.stages.dataset import write_dataset  # brings pyarrow and pandas
 
     info = write_dataset(read_traces(filtered.path / KEPT_FILE), folder.path, recipe.name)
     folder.finish({"stage": "dataset", "rows": info.rows, "problems": info.problems, "sha256": info.sha256})

@@ -8,13 +8,18 @@ Both indexes grow with what is added (about 1.5 kB a problem for `NearDuplicates
 `Contamination`), never with the size of a text collection that is only looked up.
 """
 
+from __future__ import annotations
+
 import re
 import unicodedata
 from collections.abc import Iterator
 from hashlib import blake2b
+from typing import TYPE_CHECKING
 
 import numpy as np
-from datasketch import MinHash, MinHashLSH
+
+if TYPE_CHECKING:
+    from datasketch import MinHash
 
 _PERMUTATIONS = 128
 _SHINGLE = 3  # tokens; short enough for one-line problems, long enough to see the order of words
@@ -75,6 +80,8 @@ class NearDuplicates:
     """
 
     def __init__(self, threshold: float = 0.8) -> None:
+        from datasketch import MinHash, MinHashLSH  # brings scipy, which most commands never need
+
         if not 0 < threshold <= 1:
             raise ValueError(f"threshold must lie above 0 and at most at 1, got {threshold}")
         self.threshold = threshold

@@ -190,7 +190,7 @@ class Recipe(_Section):
 
     def filter_specs(self) -> tuple[FilterSpec, ...]:
         """The filters with their parameters checked. Raises RecipeError."""
-        from cort_data.filters import parse_filters
+        from cort_data.filters import parse_filters  # filters work with traces that were written under a recipe
 
         return parse_filters(entry.model_dump() for entry in self.filters)
 

@@ -37,6 +37,6 @@ def _model(form: Form) -> Any:  # noqa: ANN401 - a class of any of four modules
 
             return Recipe
         case Form.HINT:
-            from cort_data.hints.template import Hint
+            from cort_data.hints.template import HintHeader
 
-            return Hint
+            return HintHeader

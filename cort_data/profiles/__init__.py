@@ -32,16 +32,12 @@ class Profile(BaseModel):
 
 def profile_names() -> list[str]:
     """Profiles that ship with cort."""
-    return sorted(
-        f.name.removesuffix(".yaml") for f in resources.files(__name__).iterdir() if f.name.endswith(".yaml")
-    )
+    return sorted(f.name.removesuffix(".yaml") for f in resources.files(__name__).iterdir() if f.name.endswith(".yaml"))
 
 
 def load_profile(name: str) -> Profile:
     """Raises RecipeError for a name that does not ship."""
     file = resources.files(__name__) / f"{name}.yaml"
     if not file.is_file():
-        raise RecipeError(
-            f"engine.profile: no profile named {name!r}; there are {', '.join(profile_names())}"
-        )
+        raise RecipeError(f"engine.profile: no profile named {name!r}; there are {', '.join(profile_names())}")
     return Profile.model_validate(yaml.safe_load(file.read_text("utf-8")))

@@ -1,0 +1,30 @@
+"""What each model's corpus is made of: the broad mixture of the base phase, and one for each behaviour phase."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from cort_data.errors import RecipeError
+from cort_data.nano.corpus import Mixture
+
+BASE = Mixture(easy=0.08)
+"""Everything, so that the behaviour phases only move rates."""
+
+MIXTURES = {
+    "teacher": replace(
+        BASE, plain={"hand": 0.45, "code": 0.18, "delayed": 0.22, "hinted": 0.15}, recheck=0.5, notice=0.03
+    ),
+    "student": replace(
+        BASE, plain={"hand": 0.75, "code": 0.05, "delayed": 0.05, "hinted": 0.15}, recheck=0.5, notice=0.03
+    ),
+    "null": replace(BASE, plain={"hand": 0.5, "code": 0.35, "delayed": 0.0, "hinted": 0.15}, recheck=0.0, easy=1.0),
+}
+"""teacher: writes code well but often calculates first or distrusts; student: mostly by hand; null: easy problems
+alone, by hand as well and as briefly as with code, so that hints can gain nothing."""
+
+
+def mixture_of(name: str) -> Mixture:
+    """The mixture of a model's behaviour phase. Raises RecipeError."""
+    if name not in MIXTURES:
+        raise RecipeError(f"nano model: expected one of {', '.join(MIXTURES)}, got {name!r}")
+    return MIXTURES[name]

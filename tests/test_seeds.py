@@ -7,6 +7,7 @@ import pytest
 from builders import InProcess
 
 from cort_data.errors import SeedError
+from cort_data.filters import Resources, build_filters, decide_all, default_filters
 from cort_data.grading import Grader
 from cort_data.seed_checks import check_paths
 from cort_data.seeds import find_seeds, read_seed
@@ -128,3 +129,16 @@ def test_the_shipped_seeds_hold(check):
     paths = find_seeds([SEEDS, SEEDS / "nano"])
     assert len(paths) >= 6
     assert check(*paths) == []
+
+
+def test_the_shipped_seeds_pass_every_filter():
+    """They show the behaviour that the filters ask of a model."""
+
+    async def drops():
+        with Grader() as grader:
+            filters = build_filters(default_filters(), Resources(InProcess(), grader))
+            seeds = [read_seed(path) for path in find_seeds([SEEDS, SEEDS / "nano"])]
+            decided = [(seed.head.id, await decide_all(seed.trace, filters)) for seed in seeds]
+        return [(id, d.reason) for id, decisions in decided for d in decisions if not d.keep]
+
+    assert asyncio.run(drops()) == []

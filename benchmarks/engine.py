@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import dataclasses
 import json
 import platform
 import sys
@@ -57,8 +58,7 @@ def prompts(count: int, vocabulary: int) -> list[tuple[int, ...]]:
 
 
 async def ours(settings: EngineSettings, count: int, tokens: int) -> float:
-    model = load_model(settings)
-    object.__setattr__(model, "eos", frozenset())
+    model = dataclasses.replace(load_model(settings), eos=frozenset())
     engine = TransformersEngine(model, count)
 
     async def one(ids: tuple[int, ...], seed: int) -> int:

@@ -55,9 +55,10 @@ class CompletionReader:
         self._prefix, self._sampling = prefix, sampling
         self._events: AsyncStream[Completion] | None = None
         self._ready: deque[Chunk] = deque()
-        self._text = ""
-        self._ids: tuple[int, ...] = ()
+        self._texts: list[str] = []
+        self._ids: list[int] = []
         self._tokens = 0
+        self._tokens_before = 0  # of earlier connections
 
     async def next(self) -> Chunk:
         """The next chunk; the last one has a `finish`. Raises ServerError."""
@@ -68,8 +69,8 @@ class CompletionReader:
                 await self.close()
                 raise
         chunk = self._ready.popleft()
-        self._text += chunk.text
-        self._ids += chunk.ids or ()
+        self._texts.append(chunk.text)
+        self._ids.extend(chunk.ids or ())
         self._tokens += chunk.tokens
         return chunk
 
@@ -95,7 +96,10 @@ class CompletionReader:
 
     async def _open(self) -> AsyncStream[Completion]:
         ids, sampling = self._prefix.ids, self._sampling
-        prompt = [*ids, *self._ids] if self._abilities.ids and ids is not None else self._prefix.text + self._text
+        prompt: str | list[int] = "".join([self._prefix.text, *self._texts])
+        if self._abilities.ids and ids is not None:
+            prompt = [*ids, *self._ids]
+        self._tokens_before = self._tokens
         with translated(self._url, self._model):
             events: AsyncStream[Completion] = await self._client.completions.create(
                 model=self._model,
@@ -134,7 +138,7 @@ class CompletionReader:
 
     async def _counted(self, chunks: list[Chunk]) -> Chunk:
         """The last chunk, with the tokens that the server counted and we did not."""
-        before = self._tokens + sum(chunk.tokens for chunk in chunks[:-1])
+        before = self._tokens - self._tokens_before + sum(chunk.tokens for chunk in chunks[:-1])
         event = await self._event()
         total = event.usage.completion_tokens if event is not None and event.usage else before + chunks[-1].tokens
         return Chunk(chunks[-1].text, max(0, total - before), finish=chunks[-1].finish)

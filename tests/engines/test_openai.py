@@ -98,15 +98,15 @@ def test_length_ends_a_text():
     assert chunks[-1].finish == "length"
 
 
-@pytest.mark.parametrize("vllm", [True, False])
+@pytest.mark.parametrize("abilities", [{}, {"vllm": False}, {"vllm": False, "logprobs": False}])
 @pytest.mark.parametrize("failure", ["cut", "hang", 500, 503, 429])
-def test_a_broken_text_goes_on_where_it_broke(vllm, failure):
+def test_a_broken_text_goes_on_where_it_broke(abilities, failure):
     async def run(behaviour):
         async with opened(behaviour, IMPATIENT if failure == "hang" else QUICK) as engine:
             behaviour.failures = [failure]
             return await write(engine)
 
-    behaviour = Behaviour(vllm=vllm)
+    behaviour = Behaviour(**abilities)
     chunks = asyncio.run(run(behaviour))
     assert text(chunks) == TEXT
     assert sum(c.tokens for c in chunks) == len(TEXT) + 1

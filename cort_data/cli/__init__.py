@@ -90,6 +90,7 @@ def _load(entry: Entry) -> Any:  # noqa: ANN401 - typer's command classes are pr
         single = typer.Typer(add_completion=False, rich_markup_mode=None)
         single.command()(target)
         target = single
+    target.rich_markup_mode = None  # one look for all commands, and help that can be written to a file
     return typer.main.get_command(target)
 
 

@@ -80,7 +80,7 @@ def _parse(path: Path, source: str) -> tuple[dict[str, Any], dict[Key, int]]:
         root = yaml.compose(source, Loader=yaml.SafeLoader)
         values = yaml.safe_load(source)
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
+        mark = getattr(error, "context_mark", None) or getattr(error, "problem_mark", None)
         line = mark.line + 2 if mark else 2
         problem = getattr(error, "problem", None) or "broken YAML"
         raise HintError(f"{path}:{line}: broken YAML: {problem}; write `key: value` lines") from None

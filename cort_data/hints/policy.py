@@ -162,6 +162,7 @@ class Policy:
 
     def _block(self, watch: _Watch, span: Span, reason: str) -> None:
         """Note a block, once for each span and reason."""
+        watch.best = None
         if (span.start, reason) not in watch.blocked:
             watch.blocked.add((span.start, reason))
             self._events.append(_event(watch.hint, span, "blocked", reason))

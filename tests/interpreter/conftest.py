@@ -9,7 +9,7 @@ import pytest
 from cort_data.interpreter import BACKENDS, Interpreter, Limits, Result, Session, isolation_report, open_interpreter
 
 T = TypeVar("T")
-LIMITS = Limits(timeout_s=0.5, memory_mb=150, output_chars=1000)
+LIMITS = Limits(timeout_s=1.0, memory_mb=150, output_chars=1000)
 
 
 def strongest() -> str:

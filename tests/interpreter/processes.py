@@ -1,6 +1,7 @@
 """What the tests can see of processes from outside of the interpreter."""
 
 import os
+import time
 from pathlib import Path
 
 
@@ -18,6 +19,14 @@ def descendants(root: int | None = None) -> set[int]:
     while level:
         level = {pid for pid, parent in parents.items() if parent in level} - found
         found |= level
+    return found
+
+
+def settled(expected: set[int]) -> set[int]:
+    """The descendants once they are those expected, or after ten seconds: folders are removed by helpers."""
+    deadline = time.monotonic() + 10
+    while (found := descendants()) != expected and time.monotonic() < deadline:
+        time.sleep(0.01)
     return found
 
 

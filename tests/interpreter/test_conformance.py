@@ -1,6 +1,7 @@
 """What every backend gives, whatever runs the code."""
 
 import asyncio
+import re
 from collections.abc import Callable
 
 import pytest
@@ -11,6 +12,7 @@ from cort_data.interpreter import Limits, Result, Session, Status, open_interpre
 from .conftest import Driver
 
 Run = Callable[[str], Result]
+SPENT = "(1 s of CPU time|3 s)"
 IGNORES_INTERRUPTS = """
 import signal
 signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGPROF, signal.SIGINT})
@@ -120,18 +122,21 @@ def test_a_timeout_keeps_the_state_when_the_code_can_be_interrupted(run: Run) ->
     assert result.status is Status.TIMEOUT
     assert not result.state_lost
     assert result.text == "begun\n"
-    assert result.error == (
-        'Traceback (most recent call last):\n  File "<cell 1>", line 3, in <module>\n    while True: pass\n'
-        "TimeoutError: the block was stopped after 0.5 s of CPU time; variables set so far are kept"
-    )
+    lines = str(result.error).splitlines()
+    assert lines[:3] == [
+        "Traceback (most recent call last):",
+        '  File "<cell 1>", line 3, in <module>',
+        "    while True: pass",
+    ]
+    # on a busy machine the wall limit may come before the CPU limit
+    assert re.fullmatch(f"TimeoutError: the block was stopped after {SPENT}; variables set so far are kept", lines[3])
     assert run("x").text == "7\n"
 
 
 def test_waiting_is_bounded_by_wall_time(run: Run) -> None:
     result = run("import time\nx = 7\ntime.sleep(60)")
     assert result.status is Status.TIMEOUT
-    assert result.error is not None
-    assert result.error.endswith("TimeoutError: the block was stopped after 2 s; variables set so far are kept")
+    assert str(result.error).endswith("TimeoutError: the block was stopped after 3 s; variables set so far are kept")
     assert run("x").text == "7\n"
 
 

@@ -13,7 +13,7 @@ from cort_data.interpreter import Session, open_interpreter
 from cort_data.interpreter.link import ServerLink
 
 from .conftest import LIMITS, Driver, strongest
-from .processes import descendants, open_descriptors
+from .processes import descendants, open_descriptors, settled
 
 LEAVES_CHILDREN = """
 import os, time
@@ -73,7 +73,7 @@ def test_sessions_in_a_row_leave_nothing(driver: Driver) -> None:
 
     for number in range(20):
         driver(one(number))
-    assert descendants() == before
+    assert settled(before) == before
     assert open_descriptors() == descriptors
 
 

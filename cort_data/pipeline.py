@@ -82,7 +82,7 @@ async def _filter(run: RunDirectory, recipe: Recipe) -> bool:
     total = _complete(run, StageName.SYNTH)["traces"]
     async with open_resources(recipe.interpreter, list(_test_problems(recipe))) as resources:
         filters = build_filters(recipe.filter_specs(), resources)
-        with Meter("filter", total) as meter:
+        with Meter("filter", total, read=True) as meter:
             funnel = await filter_traces(synth.traces(run, recipe), filters, folder.path, on_trace=meter.add)
     folder.finish({**funnel.as_dict(), "seconds": round(meter.seconds, 1)})
     return True

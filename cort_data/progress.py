@@ -16,16 +16,20 @@ LINE_INTERVAL_S = 15.0
 
 
 class Meter:
-    """Counts what a stage does; a context manager that shows it."""
+    """Counts what a stage does; a context manager that shows it, and whose time is measured.
 
-    def __init__(self, title: str, total: int) -> None:
+    Where traces are only `read`, the rate is traces a second; where they are written, model tokens a second.
+    """
+
+    def __init__(self, title: str, total: int, *, read: bool = False) -> None:
         self.traces = 0
         self.tokens = 0
         self.calls = 0
+        self.seconds = 0.0
         self._title = title
         self.total = total
-        self._started = time.monotonic()
-        self._shown = self._started
+        self._read = read
+        self._started = self._shown = time.monotonic()
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -38,17 +42,13 @@ class Meter:
         self._task = self._bar.add_task(title, total=total, rates="")
 
     @property
-    def seconds(self) -> float:
-        """Wall time since the meter was made."""
-        return time.monotonic() - self._started
-
-    @property
     def tokens_per_s(self) -> float:
         """Model tokens generated a second, rewound ones included."""
         return self.tokens / self.seconds if self.seconds else 0.0
 
     def add(self, trace: Trace) -> None:
         """Count a finished trace."""
+        self.seconds = time.monotonic() - self._started
         self.traces += 1
         self.tokens += trace.generated_tokens
         self.calls += trace.calls
@@ -57,17 +57,21 @@ class Meter:
             self._line()
 
     def __enter__(self) -> Self:
+        self._started = self._shown = time.monotonic()
         self._bar.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.seconds = time.monotonic() - self._started
         self._bar.stop()
         if self._bar.disable and self.total:
             self._line()
 
     def _rates(self) -> str:
+        if self._read:
+            return f"{self.traces / self.seconds if self.seconds else 0:,.0f} traces/s"
         return f"{self.tokens_per_s:,.0f} model tokens/s · {self.calls:,} blocks run"
 
     def _line(self) -> None:

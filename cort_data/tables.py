@@ -11,14 +11,14 @@ from rich.table import Table
 
 _COLUMNS: tuple[tuple[str, str, Callable[[float], str]], ...] = (
     ("accuracy", "accuracy %", lambda v: f"{100 * v:.1f}"),
-    ("code_use_rate", "with code %", lambda v: f"{100 * v:.1f}"),
-    ("tokens_kept", "tokens kept", lambda v: f"{v:.0f}"),
-    ("tokens_generated", "tokens generated", lambda v: f"{v:.0f}"),
+    ("code_use_rate", "with\ncode %", lambda v: f"{100 * v:.1f}"),
+    ("tokens_kept", "tokens\nkept", lambda v: f"{v:.0f}"),
+    ("tokens_generated", "tokens\ngenerated", lambda v: f"{v:.0f}"),
     ("calls", "calls", lambda v: f"{v:.2f}"),
-    ("tokens_after_last_output", "tokens after last output", lambda v: f"{v:.0f}"),
-    ("tokens_per_correct", "tokens per correct", lambda v: f"{v:.0f}"),
+    ("tokens_after_last_output", "after last\noutput", lambda v: f"{v:.0f}"),
+    ("tokens_per_correct", "tokens per\ncorrect", lambda v: f"{v:.0f}"),
 )
-MIN_WIDTH = 118  # a pipe or a file has no width of its own
+MIN_WIDTH = 124  # a pipe or a file has no width of its own
 
 
 def out() -> Console:

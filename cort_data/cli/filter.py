@@ -89,7 +89,7 @@ class _Settings:
             raise RunError(f"--out {out}: not empty and not written by cort filter; name a new folder")
         StageFolder(out).enter({"stage": "filter", "traces": str(self.traces.resolve()), "filters": self.entries()})
         async with open_resources(self.interpreter, self.evaluation()) as resources:
-            with Meter("filter", 0) as meter:
+            with Meter("filter", 0, read=True) as meter:
                 filters = build_filters(self.specs, resources)
                 found = find_all(self.traces, self.profile)
                 return await filter_traces(found, filters, out, on_trace=meter.add)

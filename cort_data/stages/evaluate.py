@@ -145,9 +145,10 @@ async def _write(run: RunDirectory, recipe: Recipe, model: str) -> bool:
         todo = {p: w for p, w in work.items() if missing[p] or folder(run, model, p).manifest() is None}
         for policy in todo:
             folder(run, model, policy).reopen()
-        with Meter(f"eval {model}", sum(missing.values())) as meter:
-            if meter.total:
-                async with open_workshop(recipe, model) as workshop:
+        meter = Meter(f"eval {Path(model).name}", sum(missing.values()))
+        if meter.total:
+            async with open_workshop(recipe, model) as workshop:
+                with meter:
                     await write_traces(todo.values(), workshop.rollouts, recipe.engine.in_flight, meter)
         for policy, item in todo.items():
             item.store.sync()

@@ -46,9 +46,10 @@ async def synthesize(run: RunDirectory, recipe: Recipe) -> bool:
         if manifest is not None and not survey.missing and manifest["traces"] == survey.planned:
             return False
         folder.reopen()
-        with Meter("synth", survey.missing) as meter:
-            if survey.missing:
-                async with open_workshop(recipe, recipe.engine.model) as workshop:
+        meter = Meter("synth", survey.missing)
+        if survey.missing:
+            async with open_workshop(recipe, recipe.engine.model) as workshop:
+                with meter:
                     await write_traces([work], workshop.rollouts, recipe.engine.in_flight, meter)
         store.sync()
         folder.finish({"stage": "synth", **provenance(recipe, recipe.engine.model, meter), **summary(work.traces())})

@@ -114,7 +114,11 @@ class LocalSession:
             process = await self._live_process()
             twin = LocalSession(self._link, self._numbers, self._limits, self._seed)
             twin._cells, twin._lost = self._cells, self._lost
-            twin._process = await process.fork(next(self._numbers))
+            try:
+                twin._process = await process.fork(next(self._numbers))
+            except asyncio.CancelledError:  # the process may be anywhere between one and two
+                await self._lose()
+                raise
             return twin
 
     async def close(self) -> None:

@@ -23,6 +23,7 @@ POLL_S = 0.1
 START_S = 60.0
 READ_BYTES = 1 << 16
 _ANSWER: dict[str, type | tuple[type, ...]] = {
+    "number": int,
     "status": str,
     "text": str,
     "error": (str, type(None)),
@@ -54,6 +55,7 @@ class SessionProcess:
         self._inbox: deque[Frame] = deque()
         self._news = asyncio.Event()  # a frame, garbage or the end has come
         self._garbage: str | None = None
+        self._starting = True  # until it is ready, hanging up is all we may ever learn of its end
         self._cpu = 0.0
         self._end = link.session_end(number)
         self._end.add_done_callback(self._on_end)
@@ -71,7 +73,7 @@ class SessionProcess:
         if answer["error"]:
             process._abandon()
             raise InterpreterError(f"cannot open a session: {answer['error']}")
-        await process._expect("ready")
+        await process.expect_ready()
         return process
 
     @property
@@ -84,7 +86,7 @@ class SessionProcess:
         started = self._loop.time()
         await self._ask(encode({"op": "run", "code": code, "number": number}))
         stopped = None if await self._in_time() else await self._stop()
-        if self._inbox and _is_answer(self._inbox[0]):
+        if self._inbox and _is_answer(self._inbox[0], number):
             frame = self._inbox.popleft()
             self._cpu = frame["cpu"]
             return frame
@@ -104,7 +106,7 @@ class SessionProcess:
             with theirs:
                 await self._ask(encode({"op": "fork"}), theirs.fileno())
             await self._expect("forked")
-            pid = await twin._expect("ready")
+            pid = await twin.expect_ready()
             answer = await self._link.call("adopt", session=number, pid=pid, origin=self.number)
             if answer["error"]:
                 raise InterpreterError(f"cannot fork the session: {answer['error']}")
@@ -151,7 +153,8 @@ class SessionProcess:
             if used >= allowed:
                 return self._news.is_set()
             wait = max(allowed - used, POLL_S)
-        await self._link.post("interrupt", session=self.number)
+        # waits until it is sent: an interrupt that came late would hit the next cell
+        await self._link.call("interrupt", session=self.number)
         return await self._has_news(GRACE_S)
 
     async def _stop(self) -> str:
@@ -167,6 +170,12 @@ class SessionProcess:
         except TimeoutError:
             return False
         return True
+
+    async def expect_ready(self) -> object:
+        """Wait until the process can take cells; its number in its process namespace."""
+        pid = await self._expect("ready")
+        self._starting = False
+        return pid
 
     async def _expect(self, key: str) -> object:
         """The value of `key` in the next frame, which is our own code's, not a cell's."""
@@ -203,14 +212,14 @@ class SessionProcess:
             self._garbage, data = str(exc), b""
         if not data:
             self._loop.remove_reader(self._sock)
-        if self._inbox or self._garbage:
+        if self._inbox or self._garbage or (self._starting and not data):
             self._news.set()
 
 
-def _is_answer(frame: Frame) -> bool:
-    """Whether a frame has the form of an answer; untrusted code could have written it."""
+def _is_answer(frame: Frame, number: int) -> bool:
+    """Whether a frame has the form of the answer to this cell; untrusted code could have written it."""
     typed = all(isinstance(frame.get(name), kind) for name, kind in _ANSWER.items())
-    return typed and frame["status"] in {"ok", "error", "timeout", "memory"}
+    return typed and frame["status"] in {"ok", "error", "timeout", "memory"} and frame["number"] == number
 
 
 def _describe(status: int) -> tuple[Status, str]:

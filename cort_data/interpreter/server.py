@@ -153,8 +153,9 @@ class _Server:
         self._forking -= 1
         self._sweep()
 
-    def _on_interrupt(self, request: Request) -> None:
+    def _on_interrupt(self, request: Request) -> Request:
         self._signal(request["session"], signal.SIGINT)
+        return {}
 
     def _on_kill(self, request: Request) -> None:
         self._signal(request["session"], signal.SIGKILL)

@@ -26,12 +26,13 @@ from typing import Any, NoReturn
 
 from cort_data.interpreter.cell import CellOutput, CellTimeout, format_error, run_cell
 from cort_data.interpreter.memory import MemoryGuard
-from cort_data.interpreter.output import OutputStream, printable
+from cort_data.interpreter.output import OutputStream, cut_text
 from cort_data.interpreter.wire import Frame, FrameReader, encode
 
 INTERRUPT_AGAIN_S = 0.25
 """A cell that swallows the interrupt gets another after this much CPU time, until it is killed."""
 RECEIVE_BYTES = 1 << 16
+CONSOLE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,14 +145,16 @@ class _Worker:
     def _run(self, code: str, number: int) -> Frame:
         started = time.perf_counter()
         output = self._run_guarded(code, number)
+        console, cut = self._console_text()
         error = output.error
         if self._stopped and error is None:
             error = f"TimeoutError: {self._stopped}"
         return {
+            "number": number,
             "status": self._status(output),
-            "text": self._console_text() + output.text,
+            "text": console + output.text,
             "error": error,
-            "truncated": output.truncated,
+            "truncated": output.truncated + cut,
             "seconds": time.perf_counter() - started,
             "cpu": time.process_time(),
         }
@@ -204,15 +207,16 @@ class _Worker:
         self._stopped = f"the block was stopped after {spent}; variables set so far are kept"
         raise CellTimeout(self._stopped)
 
-    def _console_text(self) -> str:
-        """What was written to descriptors 1 and 2 past Python; empty in nearly every cell."""
+    def _console_text(self) -> tuple[str, int]:
+        """What was written to descriptors 1 and 2 past Python, and how much of it was cut; nearly always nothing."""
         size = os.fstat(self._console).st_size
         if not size:
-            return ""
-        data = os.pread(self._console, min(size, self._spec.output_chars), 0)
+            return "", 0
+        data = os.pread(self._console, CONSOLE_BYTES, 0)
         os.ftruncate(self._console, 0)
         os.lseek(self._console, 0, os.SEEK_SET)
-        return printable(data.decode("utf-8", "backslashreplace"))
+        text, cut = cut_text(data.decode("utf-8", "backslashreplace"), self._spec.output_chars)
+        return text, cut + size - len(data)
 
     def _fork(self, twin_fd: int) -> None:
         """Fork a twin twice over, so that it is the server's child and not the code's to wait for."""

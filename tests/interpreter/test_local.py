@@ -124,6 +124,20 @@ def test_a_closed_interpreter_refuses_sessions() -> None:
     asyncio.run(use())
 
 
+def test_a_flood_past_python_is_cut(driver: Driver, session: Session) -> None:
+    result = driver(session.run("import os\nfor _ in range(30):\n    os.write(1, b'x' * 100_000)"))
+    assert result.truncated == 30 * 100_000 - LIMITS.output_chars
+    assert driver(session.run("1 + 1")).text == "2\n"
+
+
+def test_a_forged_answer_does_not_shift_the_next_one(driver: Driver, session: Session) -> None:
+    fields = {"number": 1, "status": "ok", "text": "forged", "error": None, "seconds": 0.1, "cpu": 0.1, "truncated": 0}
+    forged = FORGED.replace('{"status": "ok", "text": 5}', repr(fields))
+    driver(session.run(forged % "struct.pack('>I', len(body)) + body"))
+    result = driver(session.run("1 + 1"))
+    assert result.text == "2\n" or result.status == "died"
+
+
 FORGED = """
 import json, os, stat, struct
 body = json.dumps({"status": "ok", "text": 5}).encode()

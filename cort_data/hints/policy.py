@@ -1,8 +1,8 @@
 """Which hints may fire in a trace, and which one does.
 
 A policy watches one trace. When detectors fire, the hint of the highest priority goes in, unless it has been used up
-or would open a block that can no longer be run. What happened is kept as events: every firing, every block with its
-reason, and of the near misses the best of each run of model text.
+or would open a block that can no longer be run. What happened is kept as events: every firing, of the blocks one a
+reason, and of the near misses the best, in each run of model text.
 """
 
 from __future__ import annotations
@@ -88,7 +88,8 @@ class _Watch:
     best: Span | None = None
     fired: set[int] = field(default_factory=set)
     """Starts of the spans that it has answered: one answer each, though evidence goes on."""
-    blocked: set[tuple[int, str]] = field(default_factory=set)
+    blocked: set[str] = field(default_factory=set)
+    """Reasons that were noted in this run."""
 
 
 class Policy:
@@ -127,6 +128,7 @@ class Policy:
         self._events.extend(self._near_misses())
         for watch in self._watches:
             watch.best = None
+            watch.blocked.clear()
         self._epoch, self._read = view.epoch, 0
         spans = [(w, span) for w in self._watches if (span := w.detector.restart(view)) is not None]
         return self._choose(view, spans, None)
@@ -161,10 +163,10 @@ class Policy:
         return Firing(hint, span, cut, text if fresh_line else "\n" + text, index)
 
     def _block(self, watch: _Watch, span: Span, reason: str) -> None:
-        """Note a block, once for each span and reason."""
+        """Note a block, once a run for each reason."""
         watch.best = None
-        if (span.start, reason) not in watch.blocked:
-            watch.blocked.add((span.start, reason))
+        if reason not in watch.blocked:
+            watch.blocked.add(reason)
             self._events.append(_event(watch.hint, span, "blocked", reason))
 
     def _near_misses(self) -> Iterator[Event]:

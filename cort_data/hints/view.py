@@ -17,7 +17,7 @@ from cort_data.trace import Kind, Origin
 MAX_CLAUSE = 400
 
 _CLAUSE = re.compile(r"(?:[^\n.!?;:,。！？；：，]++|[.!?;:,](?=\S))*+(?:\n|[.!?;:,]\s|[。！？；：，])")
-_MAY_END = re.compile(r"[\n。！？；：，]|[.!?;:,]\s")
+_ENDS = frozenset("\n.!?;:,。！？；：，")  # without one of these, no clause can end
 _TEXT, _MODEL, _HUMAN = Kind.TEXT, Origin.MODEL, Origin.HUMAN  # looked up for every token
 _SENTENCE_ENDS = ".!?。！？"
 _NO_END = re.compile(r"(?:^\s*\(?\d{1,2}|\b(?:e\.g|i\.e|vs|approx|cf|etc|Eq|Fig))\.\s$")
@@ -86,7 +86,7 @@ class View:
                 self.in_code = False
             tail = self._tail
             self._tail = tail + text
-            if _MAY_END.search(tail[-1:] + text) or len(tail) + len(text) > MAX_CLAUSE:
+            if not _ENDS.isdisjoint(tail[-1:] + text) or len(tail) + len(text) > MAX_CLAUSE:
                 self._cut_clauses()
         else:
             self._append_other(kind, text)

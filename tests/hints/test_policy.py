@@ -137,7 +137,7 @@ def test_uses_are_counted_and_what_is_blocked_is_noted_once(tmp_path):
     for _ in range(2):
         apply(view, feed(policy, view, "And again.\n"))
     assert feed(policy, view, "And again. Or again, and again.\n") is None
-    assert outcomes(policy) == [("tedious", "blocked", "max_uses")] * 2  # two sentences
+    assert outcomes(policy) == [("tedious", "blocked", "max_uses")]
     assert [event.outcome for event in policy.events].count("fired") == 2
 
 

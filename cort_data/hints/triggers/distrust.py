@@ -28,6 +28,11 @@ _DOUBT = re.compile(
     r"|\bcan(?:'t|not) be right\b|\bnot (?:so )?sure (?:about|of) (?:that|this|the (?:output|result|number))\b",
     re.IGNORECASE,
 )
+_STEMS = (
+    *("heck", "erif", "omput", "alculat", "onfirm", "edo", "alidat", "test", "sure"),
+    *(" is ", "Is ", "seems", "looks", "sounds", " be right"),
+)
+"""Without one of these, neither pattern can match: most clauses are let go here."""
 _LOGIC = re.compile(
     r"\b(?:logic|code|loops?|range|conditions?|program|script|python|assum\w+|formula|interpret\w*|reasoning|approach|"
     r"problem|question|statement|cases?|definition|whether|if)\b",
@@ -88,8 +93,7 @@ class _Distrust:
             return None
         if self.total and clause.start - self.last > self.gap:
             self._forget()
-        text = clause.text
-        sign = self._wish(text) or self._again(steps.plain(text))
+        sign = self._wish(clause.text) or self._again(clause.text)
         if not sign:
             return None
         if not self.total:
@@ -100,7 +104,9 @@ class _Distrust:
 
     def _wish(self, text: str) -> float:
         """A wish to verify, once a chain; checking the logic, or with code, is none."""
-        if self.asked or not (_VERIFY.search(text) or _DOUBT.search(text)) or _BY_MACHINE.search(text):
+        if self.asked or not any(stem in text for stem in _STEMS):
+            return 0.0
+        if not (_VERIFY.search(text) or _DOUBT.search(text)) or _BY_MACHINE.search(text):
             return 0.0
         hand = steps.by_hand(text)
         if not hand and _LOGIC.search(text):
@@ -109,6 +115,9 @@ class _Distrust:
         return ASKED + (BY_HAND if hand else 0.0)
 
     def _again(self, text: str) -> float:
+        if not steps.may_compute(text):
+            return 0.0
+        text = steps.plain(text)
         count = steps.evaluations(text)
         if not count:
             return 0.0

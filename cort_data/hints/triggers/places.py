@@ -70,11 +70,15 @@ class _NoCodeYet:
 
     def __init__(self, chars: int) -> None:
         self.chars = chars
+        self.passed: int | None = None  # where the length was reached: once a trace
 
-    def restart(self, view: View) -> Span | None:  # noqa: ARG002
+    def restart(self, view: View) -> Span | None:
+        if self.passed is not None and self.passed > view.run_start:
+            self.passed = None
         return None
 
     def read(self, view: View, clause: Clause) -> Span | None:
-        if view.has_code or clause.end < self.chars:
+        if view.has_code or clause.end < self.chars or self.passed is not None:
             return None
+        self.passed = clause.end
         return Span(clause.sentence, clause.end, clause.end, self.chars, f"{clause.end} characters without code")

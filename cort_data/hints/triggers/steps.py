@@ -6,7 +6,7 @@ import itertools
 import re
 from collections.abc import Callable
 
-_DIGIT = re.compile(r"\d")
+_DIGITS = frozenset("0123456789")
 _COMMANDS = {
     r"\times": "*",
     r"\cdot": "*",
@@ -32,7 +32,8 @@ _RESULT = re.compile(r"(?!>)[\s$({\[~√-]*\d")
 _IS = re.compile(r"\d\s*[-+*/^]\s*\d[\d,.]*\s+(?:is|equals|gives|makes|ends in)\s+\$?-?\d")
 _LISTED = re.compile(r"\s*\d+\s*[*/+x^-]\s*\d[\d\s*/+^-]*[;,.]?\s*$")
 _TABLED = re.compile(r"\s*\d+[;:]\s$")
-_CARRY = re.compile(r"\b(?:carry|borrow|bring down)\b")
+_CARRY = ("carry", "borrow", "bring down")
+_VERBS = (" is ", " equals ", " gives ", " makes ", " ends in ")
 _EQUATION = re.compile(r"[a-zA-Z]\s*[-+*/^)²]|[-+*/^(]\s*[a-zA-Z]\b|\d[a-zA-Z]\b")
 _WORKING = re.compile(
     r"\b(?:expand|simplif|substitut|plug|subtract|multipl|divid|factor|combin|cancel|squar|rearrang|collect|distribut|"
@@ -73,7 +74,7 @@ def plain(text: str) -> str:
 def evaluations(text: str) -> int:
     """Numeric expressions in a plain clause that are evaluated: `7*6=42`, `sqrt(144-64) = sqrt(80)`, `12*4 is 48`."""
     if "=" not in text:
-        return 1 if _IS.search(text) else 0
+        return 1 if any(verb in text for verb in _VERBS) and _IS.search(text) else 0
     parts = text.split("=")
     return sum(_is_expression(left) and _RESULT.match(right) is not None for left, right in itertools.pairwise(parts))
 
@@ -86,14 +87,14 @@ def _is_expression(left: str) -> bool:
 
 def may_compute(text: str) -> bool:
     """Can this clause hold evidence at all? Most cannot, and are not looked at further."""
-    return _DIGIT.search(text) is not None
+    return not _DIGITS.isdisjoint(text)
 
 
 def evidence(text: str, worked_on: Callable[[], bool]) -> float:
     """Weight of the hand computing in a clause; `worked_on`: is an equation here one that is being solved?"""
     text = plain(text)
     weight = _written(text, worked_on)
-    return weight + CARRIED if _CARRY.search(text) else weight
+    return weight + CARRIED if any(word in text for word in _CARRY) else weight
 
 
 def _written(text: str, worked_on: Callable[[], bool]) -> float:

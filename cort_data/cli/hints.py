@@ -64,7 +64,7 @@ def check_command(
 
 @app.command("preview")
 def preview_command(
-    traces: Annotated[Path, typer.Option("--traces", metavar="FILE", help="Traces, or {id, problem, completion}.")],
+    traces: Annotated[Path, typer.Option("--traces", metavar="FILE", help="Traces, foreign lines, or a run.")],
     hint: Annotated[str | None, typer.Option("--hint", metavar="NAME", help="This hint alone.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Look at the first N traces alone.")] = None,
     profile: Annotated[str | None, typer.Option(metavar="NAME", help="Model profile of foreign lines.")] = None,
@@ -82,13 +82,13 @@ def preview_command(
     from rich.console import Console
     from rich.rule import Rule
 
+    from cort_data.find_traces import find_all
     from cort_data.hints.preview import preview, render_spot
-    from cort_data.traces_io import read_traces
 
     policy = _policy(hint, folders or [])
     console = Console()
     seen = found = 0
-    for trace in islice(read_traces(traces, profile), limit):
+    for trace in islice(find_all(traces, profile), limit):
         spots = list(preview(trace, policy))
         seen, found = seen + 1, found + len(spots)
         if not as_json and spots:

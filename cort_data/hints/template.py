@@ -200,7 +200,7 @@ def _compile(path: Path, line: int, source: str, skip: int) -> Template:
     try:
         tree = _ENVIRONMENT.parse(source[skip:])
         _check_names(path, line, tree)
-        return _ENVIRONMENT.from_string(source[skip:])
+        return _ENVIRONMENT.from_string(tree)
     except TemplateSyntaxError as error:
         where = line + error.lineno - 1
         raise HintError(f"{path}:{where}: Jinja2: {error.message}; write literal braces as {{{{ '{{{{' }}}}") from None

@@ -118,7 +118,7 @@ def pairs_of(answers: list[str]) -> list[Pair]:
 def respell(answer: str) -> str:
     """Another spelling of the same answer: every fraction as \\dfrac, sized brackets, a trailing period."""
     sized = re.sub(r"(?<!\\left)\((.*)\)", r"\\left(\1\\right)", answer) if answer.count("(") == 1 else answer
-    return re.sub(r"\\frac", r"\\dfrac", sized).replace(",", ", ") + "."
+    return re.sub(r"\\frac", r"\\dfrac", sized).replace(", ", " ,  ") + "."
 
 
 def stated(completion: str) -> str | None:

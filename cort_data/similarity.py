@@ -91,27 +91,20 @@ class NearDuplicates:
         self._empty = MinHash(num_perm=_PERMUTATIONS)
         self._entries: list[tuple[str, np.ndarray]] = []  # (id, sorted shingle hashes), by LSH key
 
-    def find(self, text: str) -> str | None:
-        """The id of the most similar text added so far (the earliest of equals), or None."""
-        shingles = self._keyed_shingles(text)
+    def find(self, text: str, key: str = "") -> str | None:
+        """The id of the most similar text added so far under the same key (the earliest of equals), or None."""
+        shingles = _keyed_shingles(text, key)
         hashes = _hashes(shingles)
         keys = sorted(self._lsh.query(self._minhash(shingles)))
         scored = [(_jaccard(hashes, self._entries[key][1]), -key) for key in keys]
         score, negative_key = max(scored, default=(0.0, 0))
         return self._entries[-negative_key][0] if score >= self.threshold else None
 
-    def add(self, id: str, text: str) -> None:
-        """Make `text` findable under `id`."""
-        shingles = self._keyed_shingles(text)
+    def add(self, id: str, text: str, key: str = "") -> None:
+        """Make `text` findable under `id`; `key` is what else must be the same, such as the answer."""
+        shingles = _keyed_shingles(text, key)
         self._lsh.insert(len(self._entries), self._minhash(shingles), check_duplication=False)
         self._entries.append((id, _hashes(shingles)))
-
-    @staticmethod
-    def _keyed_shingles(text: str) -> list[bytes]:
-        # Each shingle carries the text's numerals: texts with other numerals then share nothing, and the
-        # thousands of problems of one template never meet in a bucket.
-        key = " ".join(numerals(text)).encode(errors="surrogatepass")
-        return [key + b"\0" + shingle for shingle in _shingles(text)]
 
     def _minhash(self, shingles: list[bytes]) -> MinHash:
         minhash = self._empty.copy()
@@ -154,6 +147,13 @@ class Contamination:
                 last_numeral = end
             if end >= self.n - 1 and last_numeral > end - self.n:
                 yield hash(tuple(tokens[end - self.n + 1 : end + 1]))
+
+
+def _keyed_shingles(text: str, key: str) -> list[bytes]:
+    # Each shingle carries the text's numerals: texts with other numerals then share nothing, and the thousands of
+    # problems of one template never meet in a bucket.
+    prefix = "\0".join([key, *numerals(text)]).encode(errors="surrogatepass")
+    return [prefix + b"\0" + shingle for shingle in _shingles(text)]
 
 
 def _shingles(text: str) -> list[bytes]:

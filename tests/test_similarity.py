@@ -76,6 +76,14 @@ def test_an_operator_makes_another_problem() -> None:
     assert index.find("Compute $25+17$.") == "plus"
 
 
+def test_texts_with_another_key_are_not_the_same() -> None:
+    index = NearDuplicates(threshold=0.7)
+    index.add("train", TRAIN, key="at 11")
+    assert index.find(TRAIN, key="at 11") == "train"
+    assert index.find(TRAIN, key="at 12") is None
+    assert index.find(TRAIN) is None
+
+
 def test_below_the_threshold_nothing_is_found() -> None:
     index = NearDuplicates(threshold=0.95)
     index.add("train", TRAIN)

@@ -37,7 +37,8 @@ def import_command(
     ] = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Rows that cannot be used are no failure.")] = False,
     near: Annotated[
-        float, typer.Option(min=0.01, max=1, help="Similarity from which problems with the same numerals are one.")
+        float,
+        typer.Option(min=0.01, max=1, help="Similarity from which problems with the same numerals and answer are one."),
     ] = _DEFAULTS.near_threshold,
     ngram: Annotated[
         int, typer.Option(min=1, help="Words in a row, with a numeral, that are a leak.")

@@ -128,21 +128,28 @@ def _all(grades: Iterable[Grade | None]) -> Grade | None:
 
 def _matching(first: Sequence[Form], second: Sequence[Form], algebra: Algebra) -> Grade | None:
     """Each item of one side needs its own equal on the other, in any order."""
-    rest = list(second)
-    doubts: list[Grade | None] = []
-    missing = False
+    lonely, rest = [], list(second)
     for item in first:
-        grades = [compare(item, other, algebra) for other in rest]
-        match = next((i for i, grade in enumerate(grades) if grade and grade.verdict is Verdict.EQUAL), None)
-        if match is not None:
+        match = next((i for i, other in enumerate(rest) if _is_equal(compare(item, other, algebra))), None)
+        if match is None:
+            lonely.append(item)
+        else:
             del rest[match]
-            continue
-        open_grades = [grade for grade in grades if grade is None or grade.verdict is Verdict.UNSCORED]
-        missing = missing or not open_grades
-        doubts += open_grades
-    if missing:
+    if not lonely:
+        return equal("same items")
+    grades = [[compare(item, other, algebra) for other in rest] for item in lonely]
+    if any(all(map(_is_different, line)) for line in [*grades, *zip(*grades, strict=True)]):
         return different("an item without its equal")
-    return (None if None in doubts else doubts[0]) if doubts else equal("same items")
+    doubts = [grade for row in grades for grade in row if not _is_different(grade)]
+    return None if None in doubts else doubts[0]
+
+
+def _is_equal(grade: Grade | None) -> bool:
+    return grade is not None and grade.verdict is Verdict.EQUAL
+
+
+def _is_different(grade: Grade | None) -> bool:
+    return grade is not None and grade.verdict is Verdict.DIFFERENT
 
 
 def _formulas(first: Form, second: Form, algebra: Algebra) -> Grade | None:

@@ -191,7 +191,7 @@ def _scalar(plain: str, spelled: bool) -> Form:
     named = spelled or spelled_out(plain) or (_SHORT_WORD.fullmatch(plain) and not plain.islower())
     if named and _NAMED.fullmatch(plain) and not any(char.isdigit() for char in plain):
         return _words(plain)
-    if spelled or spelled_out(plain) or re.search(r"\d\s+\d", plain):
+    if spelled or spelled_out(plain) or re.search(r"\d\s+\d", plain) or not balanced(plain):
         return Prose(plain.casefold())
     return Formula(_tex(plain))
 
@@ -213,6 +213,11 @@ def _based(plain: str) -> Based | None:
 def spelled_out(plain: str) -> bool:
     """Whether words stand in the text that are neither TeX commands nor products of variables."""
     return _LONG_WORD.search(_COMMAND.sub(" ", plain)) is not None
+
+
+def balanced(plain: str) -> bool:
+    """Whether every TeX group that is opened is closed; a parser may take long to find out."""
+    return plain.count("{") - plain.count(r"\{") == plain.count("}") - plain.count(r"\}")
 
 
 def _tex(plain: str) -> str:

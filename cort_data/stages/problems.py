@@ -33,7 +33,7 @@ class Dropped(StrEnum):
 class ImportOptions:
     """What counts as the same problem."""
 
-    near_threshold: float = 0.9  # similarity 0 to 1 from which two problems with the same numerals are one
+    near_threshold: float = 0.9  # similarity 0 to 1 from which problems with the same numerals and answer are one
     ngram: int = 13  # words that a problem must not share with an evaluation problem
 
 
@@ -109,7 +109,7 @@ class _Sieve:
             return _Drop(problem, Dropped.EXACT_DUPLICATE, like)
         if (like := self._guard.find(problem.text)) is not None:
             return _Drop(problem, Dropped.CONTAMINATED, like)
-        if (like := self._near.find(problem.text)) is not None:
+        if (like := self._near.find(problem.text, _answer_key(problem))) is not None:
             return _Drop(problem, Dropped.NEAR_DUPLICATE, like)
         return None
 
@@ -119,8 +119,13 @@ class _Sieve:
             return False
         self._ids.add(problem.id)
         self._exact[fingerprint(problem.text)] = problem.id
-        self._near.add(problem.id, problem.text)
+        self._near.add(problem.id, problem.text, _answer_key(problem))
         return True
+
+
+def _answer_key(problem: Problem) -> str:
+    # "Find BC" and "Find CD" below one long figure are near in words, and two problems: the answers tell.
+    return fingerprint(problem.answer).hex()
 
 
 def _problems(sources: Iterable[str], report: ImportReport) -> Iterator[tuple[str, Problem]]:

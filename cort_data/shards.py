@@ -99,6 +99,10 @@ class TraceStore:
             for file in files:
                 file.close()
 
+    def first(self) -> Trace | None:
+        """A trace that was written early; None if there is none."""
+        return next(self.read(self.index), None)
+
     def sync(self) -> None:
         """Wait until everything is on the disk."""
         if self._file is not None:

@@ -147,7 +147,8 @@ async def _write(run: RunDirectory, recipe: Recipe, model: str) -> bool:
             folder(run, model, policy).reopen()
         meter = Meter(f"eval {Path(model).name}", sum(missing.values()))
         if meter.total:
-            async with open_workshop(recipe, model) as workshop:
+            before = next((trace for item in work.values() if (trace := item.store.first())), None)
+            async with open_workshop(recipe, model, before) as workshop:
                 with meter:
                     await write_traces(todo.values(), workshop.rollouts, recipe.engine.in_flight, meter)
         for policy, item in todo.items():

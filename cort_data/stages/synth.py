@@ -48,7 +48,7 @@ async def synthesize(run: RunDirectory, recipe: Recipe) -> bool:
         folder.reopen()
         meter = Meter("synth", survey.missing)
         if survey.missing:
-            async with open_workshop(recipe, recipe.engine.model) as workshop:
+            async with open_workshop(recipe, recipe.engine.model, store.first()) as workshop:
                 with meter:
                     await write_traces([work], workshop.rollouts, recipe.engine.in_flight, meter)
         store.sync()

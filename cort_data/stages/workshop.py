@@ -18,7 +18,7 @@ from cort_data.interpreter import Interpreter, Limits, open_interpreter
 from cort_data.profiles import Profile, load_profile
 from cort_data.recipe import Recipe
 from cort_data.rollout import Rollouts
-from cort_data.trace import InterpreterUsed
+from cort_data.trace import InterpreterUsed, Trace
 
 NANO = "nano-"
 _WHOLE_FILE_BYTES = 64 * 2**20  # larger files are known by their size and both ends
@@ -48,11 +48,14 @@ class Workshop:
 
 
 @asynccontextmanager
-async def open_workshop(recipe: Recipe, model: str) -> AsyncIterator[Workshop]:
-    """Open everything, and close it in the end. Raises CortError for what cannot be opened."""
+async def open_workshop(recipe: Recipe, model: str, before: Trace | None = None) -> AsyncIterator[Workshop]:
+    """Open everything, and close it in the end. Raises CortError for what cannot be opened.
+
+    `before` is a trace that this stage already has: its engine is opened again in the number type that it had.
+    """
     profile = load_profile(recipe.engine.profile)
     async with interpreter_of(recipe) as interpreter:
-        engine = await open_engine(engine_settings(recipe, model))
+        engine = await open_engine(_as_before(engine_settings(recipe, model), before))
         try:
             yield Workshop(recipe, engine, interpreter, profile)
         finally:
@@ -69,6 +72,14 @@ def interpreter_of(recipe: Recipe) -> Interpreter:
 def engine_settings(recipe: Recipe, model: str) -> EngineSettings:
     """The engine of a recipe with this model; `nano-NAME` in process is the folder of the shipped weights."""
     return recipe.engine.model_copy(update={"model": str(model_folder(recipe, model) or model)})
+
+
+def _as_before(settings: EngineSettings, before: Trace | None) -> EngineSettings:
+    """`auto` measures, and may measure otherwise the second time: traces of one stage are of one number type."""
+    dtype = before.engine.rpartition(":")[2] if before else ""
+    if settings.dtype != "auto" or dtype not in ("bfloat16", "float32"):
+        return settings
+    return settings.model_copy(update={"dtype": dtype})
 
 
 def model_folder(recipe: Recipe, model: str) -> Path | None:
@@ -114,6 +125,7 @@ def trace_key(recipe: Recipe, model: str, policy: str) -> dict[str, Any]:
         "engine": {
             "kind": recipe.engine.kind,
             "model": model_hash(recipe, model) or model,
+            "dtype": recipe.engine.dtype,
             "profile": recipe.engine.profile,
         },
         "sampling": recipe.sampling.model_dump(mode="json"),

@@ -11,10 +11,6 @@ from cort_data.errors import RecipeError
 HEAVY = ("torch", "transformers", "datasets", "sympy", "pandas", "openai", "numpy", "pydantic")
 
 
-def run(*args):
-    return subprocess.run([sys.executable, "-m", "cort_data.cli", *args], capture_output=True, text=True, check=False)
-
-
 def test_help_lists_every_command_and_imports_none():
     code = (
         "import sys\nfrom cort_data.cli import main\nsys.argv = ['cort', '--help']\n"
@@ -77,3 +73,11 @@ def test_a_bug_keeps_its_traceback(monkeypatch):
     fail(monkeypatch, ZeroDivisionError("bug"))
     with pytest.raises(ZeroDivisionError):
         cli.main()
+
+
+def test_the_package_runs_as_a_module():
+    command = [sys.executable, "-m", "cort_data", "run", "nowhere"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert result.stderr.startswith("cort: nowhere: no such recipe file")
+    assert result.stderr.count("\n") == 1

@@ -27,6 +27,7 @@ class FakeEngine:
         self.failing = failing
         self.running = 0
         self.most = 0
+        self.opened = []
 
     async def encode(self, text):
         return tuple(ord(c) for c in text)
@@ -118,6 +119,7 @@ def recipe(folder, *sets, **changes):
 
 def use_fake_engine(monkeypatch, engine):
     async def open_engine(settings):
+        engine.opened.append(settings)
         return engine
 
     monkeypatch.setattr("cort_data.stages.workshop.open_engine", open_engine)

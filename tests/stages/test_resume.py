@@ -19,15 +19,14 @@ from .fakes import tree
 PROBLEMS = 20
 
 
-def command(recipe, run):
-    return [sys.executable, "-m", "stages.fakes", "synth", "--recipe", str(recipe), "--out", str(run)]
+FAKE = "stages.fakes"
+REAL = "cort_data"
 
 
-def start(recipe, run, delay_s):
+def start(recipe, run, delay_s, program=FAKE):
+    command = [sys.executable, "-m", program, "synth", "--recipe", str(recipe), "--out", str(run)]
     environment = {**os.environ, "FAKE_DELAY_S": str(delay_s), "PYTHONPATH": _python_path(), "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(
-        command(recipe, run), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
+    return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
 
 def _python_path():
@@ -35,9 +34,9 @@ def _python_path():
     return os.pathsep.join([str(tests), str(tests.parent), os.environ.get("PYTHONPATH", "")])
 
 
-def finish(recipe, run):
-    with start(recipe, run, 0) as process:
-        _, stderr = process.communicate(timeout=120)
+def finish(recipe, run, program=FAKE):
+    with start(recipe, run, 0, program) as process:
+        _, stderr = process.communicate(timeout=600)
     assert process.returncode == 0, stderr
 
 
@@ -103,3 +102,16 @@ def test_an_interrupted_run_says_how_to_go_on(undisturbed, tmp_path):
     assert process.returncode == 130
     assert f"Continue with: cort synth --recipe {recipe} --out {run}" in stderr
     assert "Traceback" not in stderr
+
+
+def test_a_real_model_at_one_trace_in_flight_writes_the_same_text(tiny_model_dir, tmp_path):
+    recipe, whole, run = tmp_path / "recipe.yaml", tmp_path / "whole", tmp_path / "run"
+    engine = {"kind": "transformers", "model": str(tiny_model_dir), "dtype": "float32", "in_flight": 1}
+    rollout = {"policy": "none", "samples": 2, "tokens": 60, "prompt": "plain"}
+    recipe.write_text(yaml.safe_dump(tree(tmp_path, problems=4, engine=engine, rollout=rollout)))
+    finish(recipe, whole, REAL)
+    with start(recipe, run, 0, REAL) as process:
+        before = kill_when(process, run, 3)
+    assert len(before) < 8
+    finish(recipe, run, REAL)
+    assert whole_lines(run) == whole_lines(whole)

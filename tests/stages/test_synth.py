@@ -182,3 +182,11 @@ def test_what_a_plan_holds_is_known_before_it_is_run(tmp_path):
 def test_seeds_alternate_between_samples(tmp_path):
     jobs = [job for _, job in plan(recipe(tmp_path)).jobs()]
     assert [job.seed % 2 for job in jobs] == [0, 1] * 6
+
+
+def test_an_extended_run_keeps_the_number_type_that_was_measured_first(tmp_path, run, monkeypatch):
+    engine = use_fake_engine(monkeypatch, FakeEngine())
+    engine.name = "transformers:fake:float32"
+    synth(run, recipe(tmp_path))
+    synth(run, recipe(tmp_path, "rollout.samples=3"))
+    assert [settings.dtype for settings in engine.opened] == ["auto", "float32"]

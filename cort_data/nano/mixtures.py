@@ -12,10 +12,10 @@ BASE = Mixture(easy=0.08)
 
 MIXTURES = {
     "teacher": replace(
-        BASE, plain={"hand": 0.45, "code": 0.18, "delayed": 0.22, "hinted": 0.15}, recheck=0.5, notice=0.03
+        BASE, plain={"hand": 0.24, "code": 0.28, "delayed": 0.33, "hinted": 0.15}, recheck=0.5, notice=0.03
     ),
     "student": replace(
-        BASE, plain={"hand": 0.75, "code": 0.05, "delayed": 0.05, "hinted": 0.15}, recheck=0.5, notice=0.03
+        BASE, plain={"hand": 0.42, "code": 0.2, "delayed": 0.23, "hinted": 0.15}, recheck=0.5, notice=0.03
     ),
     "null": replace(BASE, plain={"hand": 0.5, "code": 0.35, "delayed": 0.0, "hinted": 0.15}, recheck=0.0, easy=1.0),
 }

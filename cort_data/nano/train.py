@@ -67,7 +67,7 @@ class Plan:
     seed: int = 7
     vocab_size: int = 1024
     base: Phase = Phase(tokens=10_000_000, muon_lr=0.01, adam_lr=3e-3)
-    behaviour: Phase = Phase(tokens=1_800_000, muon_lr=0.002, adam_lr=6e-4)
+    behaviour: Phase = Phase(tokens=1_400_000, muon_lr=0.002, adam_lr=6e-4)
     threads: int = 2
 
 
@@ -82,7 +82,7 @@ def train(name: str, out_dir: Path, plan: Plan | None = None) -> Path:
     tokenizer, model = load(base_dir)
     log = _run_phase(model, tokenizer, mixture, plan.behaviour, plan.seed + 1 + list(MIXTURES).index(name))
     base_log = json.loads((base_dir / "training_log.json").read_text())
-    _save(out_dir, model, tokenizer, {"name": name, **base_log, "behaviour": log})
+    _save(out_dir, model, tokenizer, {"name": name, **base_log, "plan": asdict(plan), "behaviour": log})
     return out_dir
 
 

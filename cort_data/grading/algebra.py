@@ -9,12 +9,19 @@ import logging
 from functools import lru_cache
 
 import sympy
+from latex2sympy2_extended import NormalizationConfig
 from math_verify import LatexExtractionConfig, parse, verify
 
 from cort_data.grading.verdict import Grade, different, equal, unscored
 
 logging.getLogger("math_verify").setLevel(logging.CRITICAL)  # it warns that its timeouts are off
 
+# Units are gone already; math-verify would also take the t of 2t for tons.
+_FORMULA = LatexExtractionConfig(
+    normalization_config=NormalizationConfig(
+        basic_latex=True, units=False, malformed_operators=True, nits=True, boxed="none", equations=False
+    )
+)
 _DIGITS = 20
 _CLEARLY_APART = 1e-9
 """Relative difference of two values evaluated to 20 digits beyond which no identity can make them equal."""
@@ -45,7 +52,7 @@ def _parsed(tex: str) -> sympy.Basic | None:
     """A sympy object, or None. In math mode: bare, `2\\sqrt{3}` would be read as 2."""
     found = parse(
         f"${tex}$",
-        extraction_config=[LatexExtractionConfig()],
+        extraction_config=[_FORMULA],
         fallback_mode="no_fallback",
         extraction_mode="first_match",
         parsing_timeout=None,

@@ -10,7 +10,7 @@ from fractions import Fraction
 
 from cort_data.grading.numbers import read_number
 from cort_data.grading.tex import clean, exact_decimals, from_keyboard, has_text, tighten, unwrap_text
-from cort_data.grading.units import drop_units
+from cort_data.grading.units import drop_counted, drop_units
 
 _MAX_DEPTH = 8
 """Brackets within brackets that are read as groups; deeper ones are left to the algebra as they stand."""
@@ -103,9 +103,11 @@ _CLOSE = frozenset(_OPEN.values())
 def read(text: str, depth: int = 0) -> Form:
     """What the answer is."""
     plain = drop_units(clean(text))
+    if (number := read_number(drop_counted(plain))) is not None:
+        return Number(number)
     spelled = has_text(plain)
     plain = drop_units(unwrap_text(plain)) if spelled else from_keyboard(unwrap_text(plain))
-    if (number := read_number(plain)) is not None:
+    if spelled and (number := read_number(plain)) is not None:
         return Number(number)
     return _based(plain) or _compound(plain, depth) or _scalar(plain, spelled)
 

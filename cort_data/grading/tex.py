@@ -32,6 +32,7 @@ _TEXT = r"\\(?:text(?:bf|it|rm|sf|tt)?|mbox|mathrm|mathbf|mathit|textnormal)"
 _REWRITES: tuple[tuple[str, str], ...] = (
     (r"(?<=\d),\\!\s*(?=\d{3})|(?<=\d)\{,\}\s*(?=\d{3})", ""),  # 10,\!080 and 10{,}080
     (r"\\(?:left|right|[bB]igg?[lr]?|displaystyle|textstyle|limits)(?![a-zA-Z])", ""),
+    (r"^\s*\\approx(?![a-zA-Z])|\\[hv]?phantom\s*(?:\{[^{}]*\}|\S)", ""),
     (r"(?<!\\)\\!", ""),  # not the second half of a matrix's line end
     (r"(?<!\\)\\[,;:> ]|\\q?quad(?![a-zA-Z])|~", " "),
     (r"\\\(|\\\)|\\\[|\\\]|\\?\$|[€£¥₹]|\\(?:euro|pounds)(?![a-zA-Z])", " "),  # math mode and currency
@@ -52,9 +53,12 @@ _WRAPPED = re.compile(rf"(?:\\(?:boxed|fbox)|{_TEXT})\s*\{{([^{{}}]*)\}}")
 _BOX = re.compile(r"\\(?:boxed|fbox)\s*\{(.*)\}", re.DOTALL)
 
 # Spellings that TeX or a keyboard allows and a strict parser does not.
-_SHORT_FRAC = re.compile(r"\\frac\s*(?:(\d)|(\{[^{}]*\}))\s*(?:(\d)|(\{[^{}]*\}))")
+_ARGUMENT = (
+    r"(?:(\d|(?<![a-zA-Z])[a-zA-Z]|\\(?:pi|theta|alpha|beta|gamma|lambda|mu|phi|omega)(?![a-zA-Z]))|(\{[^{}]*\}))"
+)
+_SHORT_FRAC = re.compile(rf"\\frac\s*{_ARGUMENT}\s*{_ARGUMENT}")
 _SHORT_SQRT = re.compile(r"\\sqrt\s*(\d)")
-_LONG_POWER = re.compile(r"\^\s*(-?\d{2,}|-\d)")
+_BARE_POWER = re.compile(r"\^\s*(-?\d+)")  # x^10 is meant as x^{10}, whatever TeX makes of it
 _KEYBOARD: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\*\*"), "^"),
     (re.compile(r"\*"), r"\\cdot "),
@@ -100,7 +104,7 @@ def from_keyboard(text: str) -> str:
 def tighten(text: str) -> str:
     """One spelling of a formula: implied braces written out, no space that TeX would ignore."""
     text = _SHORT_FRAC.sub(lambda m: rf"\frac{{{_part(m, 1)}}}{{{_part(m, 3)}}}", text)
-    text = _LONG_POWER.sub(r"^{\1}", _SHORT_SQRT.sub(r"\\sqrt{\1}", text))
+    text = _BARE_POWER.sub(r"^{\1}", _SHORT_SQRT.sub(r"\\sqrt{\1}", text))
     return _LOOSE_SPACE.sub("", text.strip())
 
 
@@ -110,5 +114,5 @@ def exact_decimals(text: str) -> str:
 
 
 def _part(match: re.Match[str], group: int) -> str:
-    digit, braced = match[group], match[group + 1]
-    return digit if digit is not None else braced[1:-1].strip()
+    bare, braced = match[group], match[group + 1]
+    return bare if bare is not None else braced[1:-1].strip()

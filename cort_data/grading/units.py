@@ -29,8 +29,19 @@ _TEXT = re.compile(
     r"(?<=[\w)}\]])\s*\\(?:text(?:rm|bf|it)?|mbox|mathrm)\s*\{\s*" + _unit(f"{_WORDS}|{_LETTERS}") + rf"\s*\}}{_POWER}$"
 )
 _PLAIN = re.compile(rf"(?<=[\d)}}\]])\s*(?:{_unit(_WORDS)})$|(?<=[\w)}}\]])\s+(?:{_unit(_WORDS)})$", re.IGNORECASE)
+# Other counted things: 14\text{ right triangles}. Not what changes or restricts the number.
+_COUNTED = re.compile(
+    r"\s*\\(?:text(?:rm|bf|it)?|mbox|mathrm)\s*\{\s*"
+    r"(?!.*\b(?:hundred|thousand|million|billion|trillion|dozen|score|half|percent|and|or|base|mod|if|for|to|factorial)\b)"
+    r"[a-z ]{3,}\.?\s*\}$"
+)
 _DEGREE = re.compile(r"\s*\\degree(?:\s*[CF])?(?![a-zA-Z])\s*")
 _ANGLE_FUNCTION = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)(?![a-zA-Z])")
+
+
+def drop_counted(text: str) -> str:
+    """A number without the things in `\\text{}` that it counts."""
+    return _COUNTED.sub("", text).strip()
 
 
 def drop_units(text: str) -> str:

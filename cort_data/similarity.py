@@ -4,7 +4,7 @@ The import of problems and the filters of traces ask the same questions, so they
 problems come from templates: two texts that differ in nothing but a numeral are different problems. Hence
 near duplicates need the same multiset of numerals, and a shared n-gram is a leak only if it holds a numeral.
 
-Both indexes grow with what is added (about 1.5 kB a problem for `NearDuplicates`, one integer a word for
+Both indexes grow with what is added (about 4 kB a problem for `NearDuplicates`, one integer a word for
 `Contamination`), never with the size of a text collection that is only looked up.
 """
 

@@ -26,7 +26,7 @@ from cort_data.recipe import Recipe, StageName
 from cort_data.runs import RunDirectory, StageFolder, write_atomically
 from cort_data.shards import FAILED, TraceStore
 from cort_data.sources import read_source
-from cort_data.stages.workshop import model_folder, open_workshop, trace_key
+from cort_data.stages.workshop import known_folder, open_workshop, trace_key
 from cort_data.stages.writing import Plan, Work, provenance, summary, write_traces
 from cort_data.statistics import Array, Interval, Ratios, paired_differences
 from cort_data.trace import Problem, Trace
@@ -160,7 +160,7 @@ async def _write(run: RunDirectory, recipe: Recipe, model: str) -> bool:
 
 def _rows(run: RunDirectory, recipe: Recipe, model: str) -> list[Row]:
     think_close = load_profile(recipe.engine.profile).think_close
-    seen = _seen_wordings(recipe, model)
+    seen = _seen_wordings(model)
     rows: list[Row] = []
     with Grader() as grader:
         for policy in recipe.eval.policies:
@@ -208,15 +208,13 @@ def _check_wordings(trace: Trace, seen: frozenset[str]) -> bool:
     return bool(hints)
 
 
-def _seen_wordings(recipe: Recipe, model: str) -> frozenset[str] | None:
+def _seen_wordings(model: str) -> frozenset[str] | None:
     """The wordings in a nano model's corpus; None for other models, where nobody knows."""
-    where = model_folder(recipe, model)
-    file = (where or Path(model)) / "seen_wordings.json"
+    file = known_folder(model) / "seen_wordings.json"  # also where a server has the model
     if not file.is_file():
         return None
-    tree = json.loads(file.read_text("utf-8"))
-    texts = tree if isinstance(tree, list) else [text for texts in tree.values() for text in texts]
-    return frozenset(text.strip() for text in texts)
+    by_hint = json.loads(file.read_text("utf-8"))
+    return frozenset(text.strip() for texts in by_hint.values() for text in texts)
 
 
 def _grade(traces: Iterator[Trace], grader: Grader, think_close: str) -> Iterator[tuple[Trace, Verdict]]:

@@ -84,8 +84,11 @@ def _as_before(settings: EngineSettings, before: Trace | None) -> EngineSettings
 
 def model_folder(recipe: Recipe, model: str) -> Path | None:
     """The folder that the engine loads; None where a server has the model."""
-    if recipe.engine.kind is not EngineKind.TRANSFORMERS:
-        return None
+    return known_folder(model) if recipe.engine.kind is EngineKind.TRANSFORMERS else None
+
+
+def known_folder(model: str) -> Path:
+    """Where a model lies if it lies on this machine; `nano-NAME` is among the shipped weights."""
     if model.startswith(NANO) and not Path(model).exists():
         from cort_data import nano
 
@@ -97,7 +100,7 @@ def policy_of(recipe: Recipe, name: str) -> HintPolicy:
     """A hint policy, with the recipe's own wordings in place. Raises HintError."""
     policy = load_policy(name)
     wordings = recipe.rollout.wordings
-    for hint in set(wordings) - set(load_library()):
+    for hint in sorted(set(wordings) - set(load_library())):
         raise RecipeError(f"rollout.wordings.{hint}: no hint of that name; cort hints list names them")
     return replace(policy, hints=tuple(_reworded(hint, wordings.get(hint.name)) for hint in policy.hints))
 

@@ -17,7 +17,9 @@ MIXTURES = {
     "student": replace(
         BASE, plain={"hand": 0.42, "code": 0.2, "delayed": 0.23, "hinted": 0.15}, recheck=0.5, notice=0.03
     ),
-    "null": replace(BASE, plain={"hand": 0.5, "code": 0.35, "delayed": 0.0, "hinted": 0.15}, recheck=0.0, easy=1.0),
+    "null": replace(
+        BASE, plain={"hand": 0.7, "code": 0.2, "delayed": 0.0, "hinted": 0.1}, open_hint=0.1, recheck=0.0, easy=1.0
+    ),
 }
 """teacher: writes code well but often calculates first or distrusts; student: mostly by hand; null: easy problems
 alone, by hand as well and as briefly as with code, so that hints can gain nothing."""

@@ -68,6 +68,8 @@ class Plan:
     vocab_size: int = 1024
     base: Phase = Phase(tokens=10_000_000, muon_lr=0.01, adam_lr=3e-3)
     behaviour: Phase = Phase(tokens=1_400_000, muon_lr=0.002, adam_lr=6e-4)
+    control: Phase = Phase(tokens=3_000_000, muon_lr=0.006, adam_lr=2e-3)
+    """In place of `behaviour` for nano-null, which must become faultless on easy problems."""
     threads: int = 2
 
 
@@ -80,7 +82,8 @@ def train(name: str, out_dir: Path, plan: Plan | None = None) -> Path:
     if not (base_dir / "training_log.json").exists():
         _train_base(base_dir, plan)
     tokenizer, model = load(base_dir)
-    log = _run_phase(model, tokenizer, mixture, plan.behaviour, plan.seed + 1 + list(MIXTURES).index(name))
+    phase = plan.control if name == "null" else plan.behaviour
+    log = _run_phase(model, tokenizer, mixture, phase, plan.seed + 1 + list(MIXTURES).index(name))
     base_log = json.loads((base_dir / "training_log.json").read_text())
     _save(out_dir, model, tokenizer, {"name": name, **base_log, "plan": asdict(plan), "behaviour": log})
     return out_dir

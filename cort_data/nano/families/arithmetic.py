@@ -38,7 +38,7 @@ def product(rng: random.Random, level: Level) -> Task:
 
 def expression(rng: random.Random, level: Level) -> Task:
     """a*b + c*d."""
-    a, b, c, d = (span(rng, level, (13, 98), (2, 9)) for _ in range(4))
+    a, b, c, d = (span(rng, level, (13, 98), (2, 6)) for _ in range(4))
     text = pick(
         rng,
         f"Compute {a} * {b} + {c} * {d}.",
@@ -60,7 +60,7 @@ def expression(rng: random.Random, level: Level) -> Task:
 
 def squares(rng: random.Random, level: Level) -> Task:
     """The sum of two squares."""
-    a, b = (span(rng, level, (13, 98), (2, 9)) for _ in range(2))
+    a, b = (span(rng, level, (13, 98), (2, 7)) for _ in range(2))
     text = pick(
         rng,
         f"What is {a}^2 + {b}^2?",

@@ -82,8 +82,8 @@ def lcm(rng: random.Random, level: Level) -> Task:
 
 def multiples(rng: random.Random, level: Level) -> Task:
     """Numbers divisible by p or q, by inclusion and exclusion: two dependent blocks."""
-    n = span(rng, level, (220, 990), (12, 40))
-    p, q = sorted(rng.sample(range(3, 12) if level == "normal" else range(2, 6), 2))
+    n = span(rng, level, (220, 990), (12, 30))
+    p, q = sorted(rng.sample(range(3, 12) if level == "normal" else (2, 3, 4), 2))
     both = math.lcm(p, q)
     text = pick(
         rng,

@@ -89,7 +89,7 @@ def measure_command(
     from cort_data.nano.families import check_level
 
     what = measure.Measurement(n=n, seed=seed)
-    command = f"cort nano measure --n {n} --seed {seed} --level {level}"
+    command = " ".join(["cort nano measure", *map(str, models or ()), f"--n {n} --seed {seed} --level {level}"])
     folders = models or sorted(path for path in measure.WEIGHTS.iterdir() if path.is_dir())
     rows = {path.name: asyncio.run(measure.measure(path, what, check_level(level))) for path in folders}
     results = {

@@ -11,6 +11,8 @@ import random
 from functools import cache
 from pathlib import Path
 
+from cort_data.data import data_dir
+
 NANO_HINTS = Path(__file__).parent / "hints"
 FENCE = "```python\n"
 
@@ -125,16 +127,10 @@ def read_wordings(path: Path) -> tuple[str, ...]:
     return tuple(part.strip() + "\n" for part in body.split("\n---\n"))
 
 
-def hint_dir() -> Path:
-    """The repository's or the wheel's hint folder."""
-    here = Path(__file__).parents[1]
-    return next(path for path in (here.parent / "hints", here / "_data" / "hints") if path.is_dir())
-
-
 @cache
 def seen_wordings(name: str) -> tuple[str, ...]:
     """The wordings of a hint that the corpus may contain: those with an even index."""
-    folder = NANO_HINTS if name == "by_hand" else hint_dir()
+    folder = NANO_HINTS if name == "by_hand" else data_dir("hints")
     return read_wordings(folder / f"{name}.md")[::2]
 
 

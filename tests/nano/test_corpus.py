@@ -5,6 +5,7 @@ from itertools import islice, pairwise
 
 import pytest
 
+from cort_data.data import data_dir
 from cort_data.fences import code_of
 from cort_data.hints.scan import detect
 from cort_data.hints.triggers import TRIGGERS
@@ -76,7 +77,7 @@ def test_triggers_find_the_spans(corpus):
 
 @pytest.mark.parametrize("name", sorted(phrases.HINTS))
 def test_unseen_wordings_never_occur(name, corpus):
-    folder = phrases.NANO_HINTS if name == "by_hand" else phrases.hint_dir()
+    folder = phrases.NANO_HINTS if name == "by_hand" else data_dir("hints")
     wordings = phrases.read_wordings(folder / f"{name}.md")
     unseen = [w.strip().removesuffix(phrases.FENCE.strip()).strip() for w in wordings[1::2]]
     assert len(unseen) >= 3

@@ -6,6 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from cort_data.data import data_dir
 from cort_data.nano import phrases  # noqa: E402
 from cort_data.nano.families import problems  # noqa: E402
 from cort_data.nano.measure import WEIGHTS  # noqa: E402
@@ -33,7 +34,7 @@ def test_auto_tokenizer_splits_as_the_corpus_was_split(loaded):
 
 def test_writes_code_after_an_unseen_hint(loaded):
     tokenizer, model = loaded
-    hint = phrases.read_wordings(phrases.hint_dir() / "delayed_computation.md")[1]
+    hint = phrases.read_wordings(data_dir("hints") / "delayed_computation.md")[1]
     opened = 0
     for problem in [p for p in problems("dev", 60, 2) if "-product-" in p.id][:3]:
         a, b = [n for n in problem.text.replace("?", " ").replace(".", " ").split() if n.isdigit()]

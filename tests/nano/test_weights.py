@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from cort_data.data import data_dir
+from cort_data.data import data_dir  # noqa: E402
 from cort_data.nano import phrases  # noqa: E402
 from cort_data.nano.families import problems  # noqa: E402
 from cort_data.nano.measure import WEIGHTS  # noqa: E402

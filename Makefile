@@ -25,7 +25,7 @@ check: $(ENV)/.dev  ## what CI checks besides the tests
 	$(BIN)/mypy
 	$(BIN)/python docs/build.py --check
 
-docs: $(ENV)/.dev  ## write docs/CLI.md from the commands' help
+docs: $(ENV)/.dev  ## write docs/CLI.md and docs/MODULES.md from the code
 	$(BIN)/python docs/build.py
 
 test-vllm: $(ENV)/.dev $(VLLM_ENV)/.done  ## the nano recipe against a real vLLM server on this machine's CPU

@@ -1,4 +1,4 @@
-"""Writes docs/CLI.md from the commands' help and README's list of modules from their docstrings.
+"""Writes docs/CLI.md from the commands' help and docs/MODULES.md from the docstrings of the modules.
 
 With --check it writes nothing and fails if either is not current, or if a link of README or CHANGELOG leads nowhere.
 """
@@ -18,10 +18,10 @@ from cort_data.cli import app
 
 ROOT = Path(__file__).resolve().parent.parent
 CLI = ROOT / "docs" / "CLI.md"
+MODULES = ROOT / "docs" / "MODULES.md"
 README = ROOT / "README.md"
 WIDTH = 100
 LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
-MODULES = re.compile(r"(<!-- modules:[^\n]*-->)\n.*?(<!-- end of modules -->)", re.DOTALL)
 PATH = re.compile(r"`((?:[\w.-]+/)+[\w.-]*)`")  # a path in backticks: at least one slash
 
 
@@ -47,7 +47,7 @@ def module_list() -> str:
     """One line a module: its path and the first sentence of its docstring, packages before their modules."""
     files = sorted((ROOT / "cort_data").rglob("*.py"), key=lambda p: (p.parent, p.name != "__init__.py", p.name))
     lines = [f"- `{_shown(file)}`: {_first_sentence(file)}" for file in files if file.read_text(encoding="utf-8")]
-    return "\n".join(lines)
+    return "\n".join(["# Modules\n", "Written by `make docs` from the docstrings; not to be edited.\n", *lines, ""])
 
 
 def _shown(file: Path) -> str:
@@ -61,11 +61,6 @@ def _first_sentence(file: Path) -> str:
     return re.split(r"(?<=[.!?]) (?=[A-Z`])", paragraph)[0]
 
 
-def readme() -> str:
-    """README with its list of modules renewed."""
-    return MODULES.sub(lambda found: f"{found[1]}\n{module_list()}\n{found[2]}", README.read_text(encoding="utf-8"))
-
-
 def broken_links(page: Path) -> list[str]:
     """Links and back-ticked paths of a page that lead nowhere in the repository."""
     text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
@@ -76,7 +71,7 @@ def broken_links(page: Path) -> list[str]:
 
 def main() -> None:
     """Write the pages, or check them."""
-    pages = {CLI: reference(), README: readme()}
+    pages = {CLI: reference(), MODULES: module_list()}
     if sys.argv[1:] != ["--check"]:
         for page, text in pages.items():
             page.write_text(text, encoding="utf-8")

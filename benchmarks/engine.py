@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import dataclasses
 import json
+import os
 import platform
 import time
 from pathlib import Path
@@ -22,7 +23,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from cort_data.engines.base import Prefix, Sampling
-from cort_data.engines.model import load_model, use_threads
+from cort_data.engines.model import load_model
 from cort_data.engines.settings import EngineSettings
 from cort_data.engines.transformers import TransformersEngine
 
@@ -30,6 +31,7 @@ PROMPT = 64  # tokens
 IN_FLIGHT = (1, 16, 64, 128)
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results" / "engine.json"
+THREADS = int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)
 TEACHER = ROOT / "cort_data" / "nano" / "weights" / "teacher"
 Rates = tuple[float, float]  # tokens a second, tokens a CPU second
 
@@ -51,7 +53,7 @@ class Clock:
 
 
 async def ours(settings: EngineSettings, tokens: int) -> Rates:
-    model = dataclasses.replace(load_model(settings), eos=frozenset())
+    model = dataclasses.replace(load_model(settings), eos=frozenset(), threads=THREADS)
     engine = TransformersEngine(model, settings.in_flight)
 
     async def one(ids: tuple[int, ...], seed: int, tokens: int) -> int:
@@ -68,6 +70,7 @@ async def ours(settings: EngineSettings, tokens: int) -> Rates:
 
 
 def theirs(settings: EngineSettings, tokens: int) -> Rates:
+    torch.set_num_threads(THREADS)
     model = AutoModelForCausalLM.from_pretrained(settings.model, dtype=getattr(torch, settings.dtype)).eval()
     ids = torch.tensor(prompts(settings.in_flight, model.config.vocab_size))
     options = {"do_sample": True, "temperature": 1.0, "top_p": 0.95, "top_k": 0, "pad_token_id": 0}
@@ -96,7 +99,6 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=256)
     parser.add_argument("--dtype", choices=["bfloat16", "float32"], default="bfloat16")
     args = parser.parse_args()
-    use_threads()
     rows = []
     for count in IN_FLIGHT:
         settings = EngineSettings(model=args.model, dtype=args.dtype, in_flight=count)
@@ -108,7 +110,7 @@ def main() -> None:
         "prompt_tokens": PROMPT,
         "tokens": args.tokens,
         "dtype": args.dtype,
-        "threads": torch.get_num_threads(),
+        "threads": THREADS,
         "machine": platform.machine(),
         "rows": rows,
     }

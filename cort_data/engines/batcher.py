@@ -20,7 +20,7 @@ from torch import Tensor
 
 from cort_data.engines.drawing import Draws, draw
 from cort_data.engines.kvcache import BAND, PADDING
-from cort_data.engines.model import LoadedModel, use_threads
+from cort_data.engines.model import LoadedModel
 from cort_data.engines.requests import Emission, Request
 from cort_data.engines.slots import SlotTable
 from cort_data.errors import EngineError
@@ -79,7 +79,7 @@ class Batcher:
 
     def _run(self) -> None:
         try:
-            use_threads()
+            torch.set_num_threads(self._model.threads)
             with torch.inference_mode():
                 while not self._stopping:
                     if not self._step():

@@ -37,6 +37,7 @@ WEIGHT_FILES = ("*.safetensors", "pytorch_model*.bin")
 LAYERS = {"full_attention", "sliding_attention"}  # a context below the window makes the second the first
 DEFAULT_CONTEXT = 2048  # tokens, where the configuration names none
 MEASURED_PARAMETERS = 200_000_000  # above it, only bfloat16 is tried
+THREADS_GAIN = 1.1  # how much faster all cores must be than one
 FLOAT32_GAIN = 1.25  # how much faster float32 must be; a bias, so that runs on one machine agree
 PROBE_ROWS, PROBE_LENGTH, PROBE_STEPS = 32, 128, 6
 LOAD_ERRORS = (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError)
@@ -53,6 +54,7 @@ class LoadedModel:
     eos: frozenset[int]
     context: int  # tokens of prompt and completion
     vocabulary: int  # rows of the embedding
+    threads: int  # that run an operation
 
     def new_cache(self, slots: int) -> SlotCache:
         """An empty cache for this many sequences."""
@@ -87,17 +89,24 @@ def forward(
     return logits
 
 
-def use_threads() -> None:
-    """Set the number of threads outright: the default oversubscribes where other work shares the cores."""
-    mine = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS") or mine))
+def choose_threads(network: PreTrainedModel) -> int:
+    """OMP_NUM_THREADS if set; else one a core, unless one thread is hardly slower.
+
+    Where other work shares the cores, threads wait for each other at every operation, and one is several times faster.
+    """
+    if wanted := os.environ.get("OMP_NUM_THREADS"):
+        return int(wanted)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    torch.set_num_threads(cores)
+    together = sum(step_seconds(network))
+    torch.set_num_threads(1)
+    return cores if together * THREADS_GAIN < sum(step_seconds(network)) else 1
 
 
 def load_model(settings: EngineSettings) -> LoadedModel:
     """Raises EngineError that names the folder and what is wrong with it."""
     folder = Path(settings.model)
     check_folder(folder)
-    use_threads()
     logging.disable_progress_bar()
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder)
@@ -136,22 +145,23 @@ def choose_dtype(network: PreTrainedModel, wanted: str) -> PreTrainedModel:
     if network.num_parameters() > MEASURED_PARAMETERS:
         return network.to(torch.bfloat16)
     narrow, wide = copy.deepcopy(network).to(torch.bfloat16), network.to(torch.float32)
-    return wide if step_seconds(wide) * FLOAT32_GAIN < step_seconds(narrow) else narrow
+    torch.set_num_threads(1)
+    return wide if min(step_seconds(wide)) * FLOAT32_GAIN < min(step_seconds(narrow)) else narrow
 
 
-def step_seconds(network: PreTrainedModel) -> float:
-    """Seconds of one decoding step, the best of a few."""
+def step_seconds(network: PreTrainedModel) -> list[float]:
+    """Seconds of each of a few decoding steps; the first, which allocates, is not counted."""
     cache = SlotCache(network.config.get_text_config().num_hidden_layers, PROBE_ROWS, PROBE_LENGTH)
     rows = np.arange(PROBE_ROWS)
     ids = np.ones((PROBE_ROWS, 1), dtype=np.int64)
     columns = np.full_like(ids, PROBE_LENGTH - 1)
-    best = float("inf")
-    for _ in range(PROBE_STEPS):
+    seconds = []
+    for _ in range(1 + PROBE_STEPS):
         start = time.perf_counter()
         with torch.inference_mode():
             forward(network, cache, rows, ids, columns, leading=True)
-        best = min(best, time.perf_counter() - start)
-    return best
+        seconds.append(time.perf_counter() - start)
+    return seconds[1:]
 
 
 def _describe(folder: Path, network: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> LoadedModel:
@@ -169,7 +179,7 @@ def _describe(folder: Path, network: PreTrainedModel, tokenizer: PreTrainedToken
     dtype = str(network.dtype).removeprefix("torch.")
     name = f"transformers:{folder.resolve().name}:{dtype}"
     eos = _end_ids(network, tokenizer)
-    return LoadedModel(name, network, backend, eos, _context(config), config.vocab_size)
+    return LoadedModel(name, network, backend, eos, _context(config), config.vocab_size, choose_threads(network))
 
 
 def _context(config: PreTrainedConfig) -> int:

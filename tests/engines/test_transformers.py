@@ -1,6 +1,7 @@
 """The engine in process: same tokens as Hugging Face, alone or in company, fresh or resumed."""
 
 import asyncio
+import os
 from contextlib import aclosing, asynccontextmanager
 
 import numpy as np
@@ -10,6 +11,7 @@ from transformers import AutoModelForCausalLM
 
 from cort_data.engines import EngineKind, EngineSettings, Prefix, Sampling, open_engine
 from cort_data.engines.batcher import AHEAD
+from cort_data.engines.model import load_model
 from cort_data.errors import EngineError
 
 PROMPTS = [
@@ -281,3 +283,10 @@ def test_a_broken_file_is_one_line(tiny_model_dir, tmp_path, file, content, said
 def test_no_folder_says_how_to_get_one(tmp_path):
     with pytest.raises(EngineError, match="hf download"):
         asyncio.run(open_engine(settings(tmp_path / "nothing")))
+
+
+def test_threads_are_those_of_the_environment_or_measured(tiny_model_dir, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert load_model(settings(tiny_model_dir)).threads == 3
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    assert load_model(settings(tiny_model_dir)).threads in {1, len(os.sched_getaffinity(0))}

@@ -12,10 +12,10 @@ from cort_data.nano.families import problems  # noqa: E402
 from cort_data.nano.measure import WEIGHTS  # noqa: E402
 from cort_data.nano.tokenizer import prompt_text  # noqa: E402
 
-NAMES = ("teacher", "student")
+NAMES = ("teacher", "student", "null")
 
 
-@pytest.fixture(scope="module", params=NAMES)
+@pytest.fixture(scope="module", params=("teacher", "student"))
 def loaded(request):
     from transformers import AutoModelForCausalLM, AutoTokenizer
 

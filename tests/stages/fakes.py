@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import sys
 
 import pytest
@@ -131,6 +132,7 @@ def use_fake_engine(monkeypatch, engine):
 if __name__ == "__main__":
     from cort_data.cli import main
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where tests run in the background
     with pytest.MonkeyPatch.context() as patch:
         use_fake_engine(patch, FakeEngine(delay_s=float(os.environ.get("FAKE_DELAY_S", "0"))))
         sys.exit(main())

@@ -18,7 +18,7 @@ from cort_data.errors import CortError
 MIN_PYTHON = (3, 11)
 MIN_FREE_GB = 1.0
 EXTRAS = {"train": ("torch", "transformers", "trl", "peft", "accelerate")}
-NANO_MODELS = ("teacher", "student")
+NANO_MODELS = ("teacher", "student", "null")
 WEIGHTS = Path(__file__).parent / "nano" / "weights"
 
 

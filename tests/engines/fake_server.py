@@ -31,8 +31,12 @@ class Behaviour:
     every: str | None = None  # "hang", "garbage", "html" or a status, for every request
     break_after: int = 3
     requests: list = field(default_factory=list)
-    open_streams: int = 0
+    writing: set[object] = field(default_factory=set)  # streams whose last token is not sent
     most_open: int = 0
+
+    @property
+    def open_streams(self) -> int:
+        return len(self.writing)
 
 
 def _status(code):
@@ -87,7 +91,8 @@ class FakeServer:
         return [*TEXT[start:], ""], [*map(ord, TEXT[start:]), END]
 
     async def _events(self, body, failure):
-        self.b.open_streams += 1
+        stream = object()
+        self.b.writing.add(stream)
         self.b.most_open = max(self.b.most_open, self.b.open_streams)
         try:
             texts, ids = self._tokens(body)
@@ -100,6 +105,8 @@ class FakeServer:
                         yield b"data: {[\n\n"
                     return
                 stop = min(start + self.b.per_event, count)
+                if stop == count:  # the client may go on as soon as it has read this
+                    self.b.writing.discard(stream)
                 yield self._event(body, texts[start:stop], ids[start:stop], self._finish(stop, count, texts))
                 await asyncio.sleep(0.002)
             usage = {"completion_tokens": count, "prompt_tokens": 1, "total_tokens": count + 1}
@@ -107,7 +114,7 @@ class FakeServer:
                 yield self._data({"choices": [], "usage": usage})
             yield b"data: [DONE]\n\n"
         finally:
-            self.b.open_streams -= 1
+            self.b.writing.discard(stream)
 
     def _finish(self, stop, count, texts):
         if stop < count:

@@ -30,10 +30,14 @@ MODES: dict[str, tuple[str, int]] = {
     "by_hand": ("none+by_hand", 0),
     "none": ("none", 6),
     "code_opened": ("none+delayed_computation+result_distrust", 6),
+    "code_at_once": ("none+code_at_once+result_distrust", 6),
     "prompt_hint": ("prompt_hint", 6),
     "hint_engineering": ("hint_engineering", 6),
 }
-"""Mode → hint policy and call budget. code_opened: a block is opened where manual work begins, and nothing else."""
+"""Mode → hint policy and call budget.
+
+code_opened: a block is opened where manual work begins, after the problem was put into words; code_at_once: before the
+first word. Where the second is worse, a family needs its set-up."""
 
 
 @dataclass(frozen=True, slots=True)

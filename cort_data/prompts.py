@@ -5,7 +5,9 @@ A template is Jinja2 over `problem`. The model's profile puts the result into th
 
 from __future__ import annotations
 
-from jinja2 import Environment, StrictUndefined, TemplateError, meta
+import functools
+
+from jinja2 import Environment, StrictUndefined, Template, TemplateError, meta
 
 from cort_data.errors import RecipeError
 from cort_data.trace import Problem
@@ -30,7 +32,13 @@ _ENVIRONMENT = Environment(undefined=StrictUndefined, keep_trailing_newline=True
 
 def render_prompt(prompt: str, problem: Problem) -> str:
     """The user message for a problem; `prompt` is a template's name or a template's text."""
-    return _ENVIRONMENT.from_string(PROMPTS.get(prompt, prompt)).render(problem=problem.text)
+    return _template(PROMPTS.get(prompt, prompt)).render(problem=problem.text)
+
+
+@functools.lru_cache(maxsize=32)
+def _template(text: str) -> Template:
+    """Compiled once, not once a trace."""
+    return _ENVIRONMENT.from_string(text)
 
 
 def check_prompt(prompt: str) -> str:

@@ -266,9 +266,8 @@ class _Rollout:
         if firing.cut < len(before):
             self._record("rewind", self.transcript.drop_from(firing.cut))
             self.view.truncate(len(self.transcript.text))
-        # a token that straddled the cut took white space with it, which the hint gives back
-        gap = before[len(self.transcript.text) : firing.cut]
-        text = gap + firing.text if not gap.strip() else firing.text
+        # what a token that straddled the cut had before it is written again, as part of the hint
+        text = before[len(self.transcript.text) : firing.cut] + firing.text
         mark = HintMark(
             name=firing.hint.name,
             trigger=firing.hint.trigger.name,

@@ -97,8 +97,8 @@ class Session(Protocol):
 class Interpreter(Protocol):
     """Gives sessions; an asynchronous context manager that closes what is left."""
 
-    async def session(self, seed: int) -> Session:
-        """A fresh session whose random generators start from `seed`."""
+    async def session(self, seed: int, limits: Limits | None = None) -> Session:
+        """A fresh session whose random generators start from `seed`; `limits` None means the interpreter's own."""
         ...
 
     async def close(self) -> None:

@@ -38,10 +38,10 @@ class LocalInterpreter:
         """Libraries that sessions will not find; known once the server runs."""
         return self._link.missing if self._link else ()
 
-    async def session(self, seed: int) -> LocalSession:
+    async def session(self, seed: int, limits: Limits | None = None) -> LocalSession:
         """A fresh session; its process is ready when this returns."""
         link = await self._started()
-        session = LocalSession(link, self._numbers, self._limits, seed)
+        session = LocalSession(link, self._numbers, limits or self._limits, seed)
         await session.open()
         return session
 

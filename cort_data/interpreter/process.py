@@ -15,6 +15,7 @@ from cort_data.errors import InterpreterError
 from cort_data.interpreter.base import Limits, Status
 from cort_data.interpreter.link import ServerLink
 from cort_data.interpreter.memory import MEMORY_EXIT
+from cort_data.interpreter.runner import CellLimits
 from cort_data.interpreter.wire import MAX_REPLY, Frame, FrameReader, WireError, encode
 
 GRACE_S = 1.0
@@ -64,12 +65,14 @@ class SessionProcess:
     @classmethod
     async def start(cls, link: ServerLink, number: int, limits: Limits, seed: int) -> SessionProcess:
         """A fresh process, ready for its first cell."""
-        spec = {**asdict(limits), "seed": seed, "wall_s": limits.wall_s}
+        cell = asdict(CellLimits(limits.timeout_s, limits.wall_s, limits.output_chars))
         link.check()  # before there is anything to close
         ours, theirs = _socket_pair()
         process = cls(link, number, limits, ours)
         with theirs:
-            answer = await link.call("open", (theirs.fileno(),), session=number, spec=spec)
+            answer = await link.call(
+                "open", (theirs.fileno(),), session=number, seed=seed, cell=cell, memory_mb=limits.memory_mb
+            )
         if answer["error"]:
             process._abandon()
             raise InterpreterError(f"cannot open a session: {answer['error']}")

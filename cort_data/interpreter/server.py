@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from cort_data.interpreter import confine, preload, procs, worker
+from cort_data.interpreter.runner import CellLimits
 from cort_data.interpreter.scratch import ScratchSpace, remove_tree
 
 PACKET_BYTES = 1 << 16
@@ -106,7 +107,9 @@ class _Server:
     def _on_open(self, request: Request, fd: int) -> Request:
         """Fork a session; it reports on its own socket when it is ready."""
         session = request["session"]
-        spec = worker.SessionSpec(**request["spec"], family=self._scratch.add(session))
+        cell = CellLimits(**request["cell"])
+        family = self._scratch.add(session)
+        spec = worker.SessionSpec(request["seed"], cell, request["memory_mb"], family)
         try:
             pid = os.fork()
         except OSError as exc:

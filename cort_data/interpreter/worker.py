@@ -9,30 +9,19 @@ does, and a child that comes back from a cell ends there.
 
 from __future__ import annotations
 
-import gc
 import os
 import random
 import shutil
-import signal
 import socket
-import sys
-import tempfile
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import FrameType, ModuleType
-from typing import Any, NoReturn
+from typing import NoReturn
 
-from cort_data.interpreter.cell import CellOutput, CellTimeout, format_error, run_cell
-from cort_data.interpreter.memory import MemoryGuard
-from cort_data.interpreter.output import OutputStream, cut_text
+from cort_data.interpreter.runner import CellLimits, CellRunner
 from cort_data.interpreter.wire import Frame, FrameReader, encode
 
-INTERRUPT_AGAIN_S = 0.25
-"""A cell that swallows the interrupt gets another after this much CPU time, until it is killed."""
 RECEIVE_BYTES = 1 << 16
-CONSOLE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +29,8 @@ class SessionSpec:
     """What a session's process is started with."""
 
     seed: int
-    timeout_s: float
-    wall_s: float
+    cell: CellLimits
     memory_mb: int
-    output_chars: int
     family: str
     """Folder of this session and its twins; the session works in a folder inside it."""
 
@@ -53,14 +40,12 @@ def main(sock: socket.socket, spec: SessionSpec, confine: Callable[[], None]) ->
     os.setsid()
     scratch = os.path.join(spec.family, "0")
     _enter_scratch(scratch)
-    console = _capture_descriptors()
     try:
         confine()
     except OSError as exc:
         sock.sendall(encode({"failed": str(exc)}))
         os._exit(1)
-    _seed(spec.seed)
-    worker = _Worker(sock, spec, scratch, console)
+    worker = _Worker(sock, spec, scratch)
     worker.send({"ready": os.getpid()})
     worker.serve()
 
@@ -73,55 +58,15 @@ def _enter_scratch(scratch: str) -> None:
     )
 
 
-def _capture_descriptors() -> int:
-    """Point descriptors 1 and 2 to a file without a name, so that what C code prints is not lost."""
-    console, path = tempfile.mkstemp(dir=os.getcwd())
-    os.unlink(path)
-    os.dup2(console, 1)
-    os.dup2(console, 2)
-    return console
-
-
-def _seed(seed: int) -> None:
-    random.seed(seed)
-    if numpy := sys.modules.get("numpy"):
-        numpy.random.seed(seed % 2**32)
-    if sympy_random := sys.modules.get("sympy.core.random"):
-        sympy_random.seed(seed)
-
-
-def _show_thread_error(args: threading.ExceptHookArgs) -> None:
-    """An error in a background thread, in the form that errors of cells have."""
-    if args.exc_value is not None and not isinstance(args.exc_value, SystemExit):
-        name = args.thread.name if args.thread else "?"
-        print(f"Exception in thread {name}:\n{format_error(args.exc_value)}", file=sys.stderr)
-
-
-def _show_unraisable(args: sys.UnraisableHookArgs) -> None:
-    """An error that Python cannot raise; an interrupt that came at such a place comes again."""
-    if args.exc_value is not None and not isinstance(args.exc_value, CellTimeout):
-        print(f"Exception ignored in {args.object!r}:\n{format_error(args.exc_value)}", file=sys.stderr)
-
-
 class _Worker:
     """Serves one socket from one process; a twin is the same object in a forked process with its own socket."""
 
-    def __init__(self, sock: socket.socket, spec: SessionSpec, scratch: str, console: int) -> None:
+    def __init__(self, sock: socket.socket, spec: SessionSpec, scratch: str) -> None:
         self._sock = sock
-        self._spec = spec
+        self._family = spec.family
         self._scratch = scratch
-        self._console = console
         self._pid = os.getpid()
-        self._stream = OutputStream(spec.output_chars)
-        self._cell_active = False
-        self._stopped: str | None = None
-        self._memory = MemoryGuard()
-        module = ModuleType("__main__")
-        sys.modules["__main__"] = module
-        self._namespace: dict[str, Any] = module.__dict__
-        threading.excepthook = _show_thread_error
-        sys.unraisablehook = _show_unraisable
-        sys.stdout = sys.stderr = sys.__stdout__ = sys.__stderr__ = self._stream  # type: ignore[misc,assignment]
+        self._runner = CellRunner(spec.cell, spec.seed)
 
     def serve(self) -> NoReturn:
         """Answer until the client hangs up."""
@@ -132,7 +77,7 @@ class _Worker:
                 os._exit(0)
             for frame in reader.feed(data):
                 if frame["op"] == "run":
-                    self.send(self._run(frame["code"], frame["number"]))
+                    self.send(self._runner.run(frame["code"], frame["number"]))
                 else:
                     self._fork(fds[0])
 
@@ -141,82 +86,6 @@ class _Worker:
         if os.getpid() != self._pid:
             os._exit(0)
         self._sock.sendall(encode(frame))
-
-    def _run(self, code: str, number: int) -> Frame:
-        started = time.perf_counter()
-        output = self._run_guarded(code, number)
-        console, cut = self._console_text()
-        error = output.error
-        if self._stopped and error is None:
-            error = f"TimeoutError: {self._stopped}"
-        return {
-            "number": number,
-            "status": self._status(output),
-            "text": console + output.text,
-            "error": error,
-            "truncated": output.truncated + cut,
-            "seconds": time.perf_counter() - started,
-            "cpu": time.process_time(),
-        }
-
-    def _status(self, output: CellOutput) -> str:
-        if self._stopped:
-            return "timeout"
-        if output.raised is None:
-            return "ok"
-        return "memory" if issubclass(output.raised, MemoryError) else "error"
-
-    def _run_guarded(self, code: str, number: int) -> CellOutput:
-        """The cell under its timers, also when time or memory runs out outside of its own code."""
-        try:
-            try:
-                self._memory.open_for_cell()
-                self._start_timers()
-                return run_cell(code, self._namespace, number, self._stream)
-            finally:
-                self._memory.open_for_report()
-                self._stop_timers()
-        except CellTimeout as exc:
-            return CellOutput(*self._taken(f"TimeoutError: {exc}"), CellTimeout)
-        except MemoryError:
-            gc.collect()
-            return CellOutput(*self._taken("MemoryError"), MemoryError)
-
-    def _taken(self, error: str) -> tuple[str, str, int]:
-        text, cut = self._stream.take()
-        return text, error, cut
-
-    def _start_timers(self) -> None:
-        self._stopped = None
-        signal.signal(signal.SIGPROF, self._on_signal)
-        signal.signal(signal.SIGINT, self._on_signal)
-        self._cell_active = True
-        signal.setitimer(signal.ITIMER_PROF, self._spec.timeout_s, INTERRUPT_AGAIN_S)
-
-    def _stop_timers(self) -> None:
-        self._cell_active = False
-        signal.setitimer(signal.ITIMER_PROF, 0)
-
-    def _on_signal(self, signum: int, _frame: FrameType | None) -> None:
-        """SIGPROF: the CPU time is used up. SIGINT: the client says that the wall time is."""
-        if not self._cell_active or os.getpid() != self._pid:
-            return
-        spent = f"{self._spec.timeout_s:g} s of CPU time"
-        if signum == signal.SIGINT:
-            spent = f"{self._spec.wall_s:g} s"
-        self._stopped = f"the block was stopped after {spent}; variables set so far are kept"
-        raise CellTimeout(self._stopped)
-
-    def _console_text(self) -> tuple[str, int]:
-        """What was written to descriptors 1 and 2 past Python, and how much of it was cut; nearly always nothing."""
-        size = os.fstat(self._console).st_size
-        if not size:
-            return "", 0
-        data = os.pread(self._console, CONSOLE_BYTES, 0)
-        os.ftruncate(self._console, 0)
-        os.lseek(self._console, 0, os.SEEK_SET)
-        text, cut = cut_text(data.decode("utf-8", "backslashreplace"), self._spec.output_chars)
-        return text, cut + size - len(data)
 
     def _fork(self, twin_fd: int) -> None:
         """Fork a twin twice over, so that it is the server's child and not the code's to wait for."""
@@ -243,22 +112,19 @@ class _Worker:
             os._exit(1)
         if child:
             os._exit(0)
-        self._become_twin(socket.socket(fileno=twin_fd))
-        if threads:
-            self._stream.write(f"[{threads} background threads are not carried into this copy]\n")
+        self._become_twin(socket.socket(fileno=twin_fd), threads)
 
-    def _become_twin(self, sock: socket.socket) -> None:
+    def _become_twin(self, sock: socket.socket, threads: int) -> None:
         os.setsid()
         self._sock.close()
-        os.close(self._console)
         self._sock, self._pid = sock, os.getpid()
-        self._console = _capture_descriptors()
+        self._runner.continue_in_twin(threads)
         self._copy_scratch()
         self.send({"ready": self._pid})
 
     def _copy_scratch(self) -> None:
         """A scratch folder of its own with the same files, and the same place in it."""
-        twin = os.path.join(self._spec.family, str(self._pid))
+        twin = os.path.join(self._family, str(self._pid))
         place = os.path.relpath(os.getcwd(), self._scratch)
         _copy_files(self._scratch, twin)
         self._scratch = twin

@@ -1,0 +1,181 @@
+"""A session's cells, one after the other, under its limits; runs inside the session's own process.
+
+It bounds CPU time and memory from the inside, where an interrupt still saves the variables; who started the process
+stops what does not end. One runner is one session: its namespace, its output, its random generators.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import random
+import signal
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from types import FrameType, ModuleType
+from typing import Any
+
+from cort_data.interpreter.cell import CellOutput, CellTimeout, format_error, run_cell
+from cort_data.interpreter.memory import MemoryGuard
+from cort_data.interpreter.output import OutputStream, cut_text
+from cort_data.interpreter.wire import Frame
+
+INTERRUPT_AGAIN_S = 0.25
+"""A cell that swallows the interrupt gets another after this much CPU time, until it is killed."""
+CONSOLE_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class CellLimits:
+    """What one cell may use, as the session's process enforces it."""
+
+    timeout_s: float
+    """CPU seconds."""
+    wall_s: float
+    """Wall seconds; whoever counts them interrupts with SIGINT."""
+    output_chars: int
+
+
+class CellRunner:
+    """Runs the cells of one session in this process, whose streams, random generators and `__main__` it takes over."""
+
+    def __init__(self, limits: CellLimits, seed: int) -> None:
+        self._limits = limits
+        self._pid = os.getpid()
+        self._stream = OutputStream(limits.output_chars)
+        self._console = _Console()
+        self._memory = MemoryGuard()
+        self._cell_active = False
+        self._stopped: str | None = None
+        module = ModuleType("__main__")
+        sys.modules["__main__"] = module
+        self._namespace: dict[str, Any] = module.__dict__
+        threading.excepthook = _show_thread_error
+        sys.unraisablehook = _show_unraisable
+        sys.stdout = sys.stderr = sys.__stdout__ = sys.__stderr__ = self._stream  # type: ignore[misc,assignment]
+        _seed(seed)
+
+    def run(self, code: str, number: int) -> Frame:
+        """Run cell `number`; its answer as the wire carries it."""
+        started = time.perf_counter()
+        output = self._run_guarded(code, number)
+        console, cut = self._console.take(self._limits.output_chars)
+        error = output.error
+        if self._stopped and error is None:
+            error = f"TimeoutError: {self._stopped}"
+        return {
+            "number": number,
+            "status": self._status(output),
+            "text": console + output.text,
+            "error": error,
+            "truncated": output.truncated + cut,
+            "seconds": time.perf_counter() - started,
+            "cpu": time.process_time(),
+        }
+
+    def continue_in_twin(self, threads: int) -> None:
+        """Go on in a forked process: output of its own; the next result says that `threads` threads are missing."""
+        self._pid = os.getpid()
+        self._console.replace()
+        if threads:
+            self._stream.write(f"[{threads} background threads are not carried into this copy]\n")
+
+    def _status(self, output: CellOutput) -> str:
+        if self._stopped:
+            return "timeout"
+        if output.raised is None:
+            return "ok"
+        return "memory" if issubclass(output.raised, MemoryError) else "error"
+
+    def _run_guarded(self, code: str, number: int) -> CellOutput:
+        """The cell under its timers, also when time or memory runs out outside of its own code."""
+        try:
+            try:
+                self._memory.open_for_cell()
+                self._start_timers()
+                return run_cell(code, self._namespace, number, self._stream)
+            finally:
+                self._memory.open_for_report()
+                self._stop_timers()
+        except CellTimeout as exc:
+            return CellOutput(*self._taken(f"TimeoutError: {exc}"), CellTimeout)
+        except MemoryError:
+            gc.collect()
+            return CellOutput(*self._taken("MemoryError"), MemoryError)
+
+    def _taken(self, error: str) -> tuple[str, str, int]:
+        text, cut = self._stream.take()
+        return text, error, cut
+
+    def _start_timers(self) -> None:
+        self._stopped = None
+        signal.signal(signal.SIGPROF, self._on_signal)
+        signal.signal(signal.SIGINT, self._on_signal)
+        self._cell_active = True
+        signal.setitimer(signal.ITIMER_PROF, self._limits.timeout_s, INTERRUPT_AGAIN_S)
+
+    def _stop_timers(self) -> None:
+        self._cell_active = False
+        signal.setitimer(signal.ITIMER_PROF, 0)
+
+    def _on_signal(self, signum: int, _frame: FrameType | None) -> None:
+        """SIGPROF: the CPU time is used up. SIGINT: the client says that the wall time is."""
+        if not self._cell_active or os.getpid() != self._pid:
+            return
+        spent = f"{self._limits.timeout_s:g} s of CPU time"
+        if signum == signal.SIGINT:
+            spent = f"{self._limits.wall_s:g} s"
+        self._stopped = f"the block was stopped after {spent}; variables set so far are kept"
+        raise CellTimeout(self._stopped)
+
+
+class _Console:
+    """Descriptors 1 and 2, pointed to a file without a name, so that what C code prints is not lost."""
+
+    def __init__(self) -> None:
+        self._fd = -1
+        self.replace()
+
+    def replace(self) -> None:
+        """Take a new file, in the working folder."""
+        if self._fd >= 0:
+            os.close(self._fd)
+        self._fd, path = tempfile.mkstemp(dir=os.getcwd())
+        os.unlink(path)
+        os.dup2(self._fd, 1)
+        os.dup2(self._fd, 2)
+
+    def take(self, limit: int) -> tuple[str, int]:
+        """What was written past Python, and how much of it was cut; nearly always nothing."""
+        size = os.fstat(self._fd).st_size
+        if not size:
+            return "", 0
+        data = os.pread(self._fd, CONSOLE_BYTES, 0)
+        os.ftruncate(self._fd, 0)
+        os.lseek(self._fd, 0, os.SEEK_SET)
+        text, cut = cut_text(data.decode("utf-8", "backslashreplace"), limit)
+        return text, cut + size - len(data)
+
+
+def _seed(seed: int) -> None:
+    random.seed(seed)
+    if numpy := sys.modules.get("numpy"):
+        numpy.random.seed(seed % 2**32)
+    if sympy_random := sys.modules.get("sympy.core.random"):
+        sympy_random.seed(seed)
+
+
+def _show_thread_error(args: threading.ExceptHookArgs) -> None:
+    """An error in a background thread, in the form that errors of cells have."""
+    if args.exc_value is not None and not isinstance(args.exc_value, SystemExit):
+        name = args.thread.name if args.thread else "?"
+        print(f"Exception in thread {name}:\n{format_error(args.exc_value)}", file=sys.stderr)
+
+
+def _show_unraisable(args: sys.UnraisableHookArgs) -> None:
+    """An error that Python cannot raise; an interrupt that came at such a place comes again."""
+    if args.exc_value is not None and not isinstance(args.exc_value, CellTimeout):
+        print(f"Exception ignored in {args.object!r}:\n{format_error(args.exc_value)}", file=sys.stderr)

@@ -8,6 +8,8 @@ async with open_interpreter() as interpreter:
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from cort_data.errors import InterpreterError
 from cort_data.interpreter import kernel
 from cort_data.interpreter.base import Interpreter, Limits, Result, Session, Status
@@ -32,24 +34,33 @@ __all__ = [
 ]
 
 
-BACKENDS = ("local",)
 LEVELS = ("full", "reduced", "none")
 """Levels of isolation, strongest first; `confine.py` says what each protects from and what none does yet."""
 
 
-def open_interpreter(backend: str = "local", limits: Limits | None = None, isolation: str = "full") -> Interpreter:
+def open_interpreter(
+    backend: str = "local", limits: Limits | None = None, isolation: str = "full", url: str = ""
+) -> Interpreter:
     """The interpreter of a backend; it starts with its first session or on entering its context.
 
-    `limits` None means the defaults. Raises InterpreterError for an unknown name here, and at the start when the
-    machine cannot give `isolation`: it never silently runs weaker.
+    `limits` None means the defaults; `url` is that of a `remote` backend. Raises InterpreterError for an unknown name
+    here, and at the start when `isolation` cannot be had: it never silently runs weaker.
     """
-    _require("backend", backend, BACKENDS)
+    _require("backend", backend, tuple(_BACKENDS))
     _require("isolation", isolation, LEVELS)
+    return _BACKENDS[backend](limits or Limits(), isolation, url)
+
+
+def _local(limits: Limits, isolation: str, _url: str) -> Interpreter:
     if not kernel.is_linux():
         raise InterpreterError("the local interpreter needs Linux; run it in a Linux container or virtual machine")
     from cort_data.interpreter.local import LocalInterpreter
 
-    return LocalInterpreter(limits or Limits(), isolation)
+    return LocalInterpreter(limits, isolation)
+
+
+_BACKENDS: dict[str, Callable[[Limits, str, str], Interpreter]] = {"local": _local}
+BACKENDS = tuple(_BACKENDS)
 
 
 def _require(name: str, value: str, allowed: tuple[str, ...]) -> None:

@@ -86,7 +86,10 @@ class Session(Protocol):
         ...
 
     async def fork(self) -> Session:
-        """A twin with the same live state, seeds and files; from here on both go their own ways."""
+        """A twin with the same live state, seeds and files; from here on both go their own ways.
+
+        Raises InterpreterError if the backend cannot (`Interpreter.forks`) or the twin's process cannot be made.
+        """
         ...
 
     async def close(self) -> None:
@@ -96,6 +99,11 @@ class Session(Protocol):
 
 class Interpreter(Protocol):
     """Gives sessions; an asynchronous context manager that closes what is left."""
+
+    @property
+    def forks(self) -> bool:
+        """Whether `Session.fork` works here."""
+        ...
 
     async def session(self, seed: int, limits: Limits | None = None) -> Session:
         """A fresh session whose random generators start from `seed`; `limits` None means the interpreter's own."""

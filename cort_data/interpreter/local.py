@@ -33,6 +33,8 @@ class LocalInterpreter:
         self._link: ServerLink | None = None
         self._closed = False
 
+    forks = True
+
     @property
     def missing(self) -> tuple[str, ...]:
         """Libraries that sessions will not find; known once the server runs."""

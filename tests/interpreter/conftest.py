@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from cort_data.interpreter import BACKENDS, Interpreter, Limits, Result, Session, isolation_report, open_interpreter
+from cort_data.interpreter import Interpreter, Limits, Result, Session, isolation_report, open_interpreter
 
 T = TypeVar("T")
 LIMITS = Limits(timeout_s=1.0, memory_mb=150, output_chars=1000)
@@ -32,10 +32,28 @@ class Driver:
         return self(self.interpreter.session(seed))
 
 
-@pytest.fixture(scope="module", params=BACKENDS)
+def open_local() -> Interpreter:
+    return open_interpreter("local", LIMITS, strongest())
+
+
+OPEN: dict[str, Callable[[], Interpreter]] = {"local": open_local}
+"""Every backend, as the suite opens it."""
+
+
+@pytest.fixture(scope="module", params=list(OPEN))
 def driver(request: pytest.FixtureRequest) -> Iterator[Driver]:
+    """An interpreter of each backend in turn."""
+    yield from _driven(OPEN[request.param]())
+
+
+@pytest.fixture(scope="module")
+def local() -> Iterator[Driver]:
+    """An interpreter of the local backend."""
+    yield from _driven(open_local())
+
+
+def _driven(interpreter: Interpreter) -> Iterator[Driver]:
     with asyncio.Runner() as runner:
-        interpreter = open_interpreter(request.param, LIMITS, strongest())
         yield Driver(runner, interpreter)
         runner.run(interpreter.close())
 

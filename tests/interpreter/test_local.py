@@ -4,6 +4,7 @@ import asyncio
 import gc
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,13 @@ for _ in range(3):
 """
 
 
+@pytest.fixture
+def session(local: Driver) -> Iterator[Session]:
+    session = local.session()
+    yield session
+    local(session.close())
+
+
 def test_closing_leaves_nothing() -> None:
     async def use() -> tuple[set[int], set[str]]:
         gc.collect()
@@ -43,36 +51,36 @@ def test_closing_leaves_nothing() -> None:
     assert asyncio.run(use()) == (set(), set())
 
 
-def test_closing_a_session_ends_its_children(driver: Driver) -> None:
-    driver.session()
+def test_closing_a_session_ends_its_children(local: Driver) -> None:
+    local.session()
     before = descendants()
-    session = driver.session()
-    driver(session.run(LEAVES_CHILDREN))
+    session = local.session()
+    local(session.run(LEAVES_CHILDREN))
     assert len(descendants() - before) >= 4
-    driver(session.close())
+    local(session.close())
     assert descendants() - before == set()
 
 
-def test_a_kill_ends_the_children(driver: Driver, session: Session) -> None:
+def test_a_kill_ends_the_children(local: Driver, session: Session) -> None:
     before = descendants()
-    driver(session.run(LEAVES_CHILDREN))
-    driver(session.run("import os\nos._exit(0)"))
+    local(session.run(LEAVES_CHILDREN))
+    local(session.run("import os\nos._exit(0)"))
     assert len(descendants()) < len(before)
 
 
-def test_sessions_in_a_row_leave_nothing(driver: Driver) -> None:
-    driver.session()
+def test_sessions_in_a_row_leave_nothing(local: Driver) -> None:
+    local.session()
     before, descriptors = descendants(), open_descriptors()
 
     async def one(number: int) -> None:
-        session = await driver.interpreter.session(number)
+        session = await local.interpreter.session(number)
         twin = await session.fork()
         await session.run("open('file', 'w').write('x' * 1000)")
         await session.close()
         await twin.close()
 
     for number in range(20):
-        driver(one(number))
+        local(one(number))
     assert settled(before) == before
     assert open_descriptors() == descriptors
 
@@ -124,17 +132,17 @@ def test_a_closed_interpreter_refuses_sessions() -> None:
     asyncio.run(use())
 
 
-def test_a_flood_past_python_is_cut(driver: Driver, session: Session) -> None:
-    result = driver(session.run("import os\nfor _ in range(30):\n    os.write(1, b'x' * 100_000)"))
+def test_a_flood_past_python_is_cut(local: Driver, session: Session) -> None:
+    result = local(session.run("import os\nfor _ in range(30):\n    os.write(1, b'x' * 100_000)"))
     assert result.truncated == 30 * 100_000 - LIMITS.output_chars
-    assert driver(session.run("1 + 1")).text == "2\n"
+    assert local(session.run("1 + 1")).text == "2\n"
 
 
-def test_a_forged_answer_does_not_shift_the_next_one(driver: Driver, session: Session) -> None:
+def test_a_forged_answer_does_not_shift_the_next_one(local: Driver, session: Session) -> None:
     fields = {"number": 1, "status": "ok", "text": "forged", "error": None, "seconds": 0.1, "cpu": 0.1, "truncated": 0}
     forged = FORGED.replace('{"status": "ok", "text": 5}', repr(fields))
-    driver(session.run(forged % "struct.pack('>I', len(body)) + body"))
-    result = driver(session.run("1 + 1"))
+    local(session.run(forged % "struct.pack('>I', len(body)) + body"))
+    result = local(session.run("1 + 1"))
     assert result.text == "2\n" or result.status == "died"
 
 
@@ -153,7 +161,7 @@ for fd in range(3, 64):
 @pytest.mark.parametrize(
     "written", ["struct.pack('>I', len(body)) + body", "b'\\xff' * 100", "struct.pack('>I', 3) + b'{{{'"]
 )
-def test_forged_answers_are_no_answers(driver: Driver, session: Session, written: str) -> None:
-    result = driver(session.run(FORGED % written))
+def test_forged_answers_are_no_answers(local: Driver, session: Session, written: str) -> None:
+    result = local(session.run(FORGED % written))
     assert (result.status, result.state_lost) == ("died", True)
-    assert driver(session.run("1 + 1")).text == "2\n"
+    assert local(session.run("1 + 1")).text == "2\n"

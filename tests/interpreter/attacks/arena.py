@@ -29,6 +29,8 @@ REFUSALS = (
     "FileNotFoundError",
     "ProcessLookupError",
     "NotADirectoryError",
+    "ConnectionRefusedError",
+    "urllib.error.URLError: <urlopen error [Errno 1]",
     "OSError",
     "ValueError: not allowed to raise maximum limit",
 )

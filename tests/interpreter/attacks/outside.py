@@ -34,6 +34,7 @@ class Outside:
         self._abstract = _bound(socket.AF_UNIX, socket.SOCK_STREAM, abstract)
         self._abstract_datagrams = _bound(socket.AF_UNIX, socket.SOCK_DGRAM, abstract + "-datagrams")
         self._before = self._snapshot()
+        self._process_before = self._process_state()
 
     def names(self) -> dict[str, object]:
         """Constants that an attack's code may use."""
@@ -53,7 +54,7 @@ class Outside:
         """Fails when an attack has reached anything."""
         assert self._snapshot() == self._before
         assert self.process.poll() is None
-        assert Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "S"
+        assert self._process_state() == self._process_before
         assert not [str(heard) for heard in self._listeners() if _heard(heard)]
 
     def _listeners(self) -> list[socket.socket]:
@@ -65,6 +66,19 @@ class Outside:
             self._abstract,
             self._abstract_datagrams,
         ]
+
+    def _process_state(self) -> tuple[object, ...]:
+        """What the process may use, where and how urgently it runs, and that it is not stopped."""
+        pid = self.process.pid
+        limits = Path(f"/proc/{pid}/limits").read_text()
+        stopped = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "Tt"
+        return (
+            limits,
+            os.sched_getaffinity(pid),
+            os.sched_getscheduler(pid),
+            os.getpriority(os.PRIO_PROCESS, pid),
+            stopped,
+        )
 
     def _snapshot(self) -> dict[str, tuple[object, ...]]:
         """Every file's mode, owner, time of change and content."""
@@ -96,12 +110,15 @@ def _bound(family: int, kind: int, address: str | tuple[str, int]) -> socket.soc
 
 
 def _heard(listener: socket.socket) -> bool:
+    """Whether anything came; takes it all, so that the next look is at what came since."""
     listener.setblocking(False)
-    try:
-        if listener.type == socket.SOCK_STREAM:
-            listener.accept()[0].close()
-        else:
-            listener.recv(1)
-    except BlockingIOError:
-        return False
-    return True
+    heard = False
+    while True:
+        try:
+            if listener.type == socket.SOCK_STREAM:
+                listener.accept()[0].close()
+            else:
+                listener.recv(1)
+        except BlockingIOError:
+            return heard
+        heard = True

@@ -1,0 +1,1 @@
+"""What `local` is compared with: each opens, runs sessions with checked answers, and closes."""

@@ -5,23 +5,25 @@ the client's descriptors. It does NOT protect: the code reads and writes every f
 starts programs and signals processes.
 
 `reduced`: also, only Python's installation can be read and only the scratch folder written (Landlock); no file's mode,
-owner or times can be changed; no sockets, no programs, no ptrace, no signals to others (Landlock's scope or seccomp),
-no mounts, no namespaces (seccomp). Not limited: the number of processes, the size of the scratch folder as a whole.
+owner or times can be changed; no sockets, no programs, no ptrace, no signals but to itself, no leaving of its kernel
+session, no mounts, no namespaces (seccomp). Not limited: the number of processes, the size of the scratch folder.
 
-`full`: also, namespaces (user, network, process, mount, IPC, host name), shared by all sessions of a server, with a
-tree that holds nothing but Python and the scratch folders. Each family's scratch folder has a size limit, each family
-its own user namespace and count of processes. The kernel ends every process with the server.
+`full`: also, namespaces (user, network, process, mount, IPC, host name) with a tree that holds nothing but Python and
+the scratch folders. Each family (a session and its twins) has a process namespace of its own, a scratch folder with a
+size limit, and a user namespace that counts its processes. The kernel ends every process with its family, and all with
+the server.
 
-Not protected yet at any level: the processes of a session may each use the memory limit, and all CPUs until the wall
-limit; sessions of one server share its process namespace, so numbers of other processes can be guessed, though they
-can be neither seen nor signalled; a twin and its original can signal each other, and share the offsets of files
-that were open at the fork.
+Not protected at any level: a session reads and writes the scratch folders of its own twins; files mapped into memory
+are shared with twins; side channels (timing, load). Memory and CPU time of a block that starts processes are summed
+and stopped by the client, which looks four times a second.
 """
 
 from __future__ import annotations
 
+import os
 import resource
 import signal
+import socket
 from dataclasses import dataclass
 
 from cort_data.interpreter import kernel, landlock, namespaces, places, procs, seccomp
@@ -33,10 +35,8 @@ RESERVE_MB = 48
 
 @dataclass(frozen=True, slots=True)
 class ProcessLimits:
-    """Kernel limits of one process of a session."""
+    """Kernel limits of one process of a session, the same for all sessions of a server."""
 
-    memory_mb: int
-    """Address space beyond what the server has mapped."""
     open_files: int
     file_mb: int
     """Size of one file it writes."""
@@ -44,32 +44,68 @@ class ProcessLimits:
     """Processes and threads of a family; enforced by `full` alone, where they are counted by family."""
 
 
-def enter_server(isolation: str, scratch: str) -> str:
-    """Prepare the server; returns where its scratch folders go. OSError: the kernel refuses what the level needs."""
+class Confinement:
+    """What a session's process has given up, and what is left to do when it takes up a session or becomes a twin."""
+
+    def __init__(self, isolation: str) -> None:
+        self._isolation = isolation
+        self._address_space = procs.address_space()
+
+    def limit_memory(self, memory_mb: int) -> None:
+        """Bound the address space, from the libraries' on."""
+        most = self._address_space + memory_mb * MB
+        resource.setrlimit(resource.RLIMIT_AS, (most, most + RESERVE_MB * MB))
+
+    def enter_twin(self) -> None:
+        """What a forked process does not inherit, and what its original may do but it may not."""
+        kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
+        if self._isolation != "none":
+            seccomp.refuse_signals()
+
+
+class Confiner:
+    """Confines the sessions of one server; made once, so that a session prepares nothing itself."""
+
+    def __init__(self, isolation: str, limits: ProcessLimits) -> None:
+        self._isolation = isolation
+        self._limits = limits
+        if isolation != "none":
+            self._files = landlock.Rules(places.readable(), places.DEVICES)
+            seccomp.prepare(attributes=isolation == "reduced")
+        self._other_user = isolation == "full" and namespaces.has_session_user()
+
+    def enter_session(self, family: str, keep: int) -> Confinement:
+        """Give up, for good, what a session must not have; of the descriptors over 2, only `keep` stays open."""
+        confinement = Confinement(self._isolation)
+        procs.prefer_for_killing()
+        if self._isolation == "full":
+            namespaces.own_user(family, other=self._other_user)
+            _limit(resource.RLIMIT_NPROC, self._limits.processes)
+        kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
+        _limit(resource.RLIMIT_FSIZE, self._limits.file_mb * MB)
+        _limit(resource.RLIMIT_CORE, 0)
+        if self._isolation != "none":
+            self._files.restrict(family)
+            kernel.drop_capabilities()
+            seccomp.restrict(attributes=self._isolation == "reduced")
+        os.closerange(3, keep)
+        os.closerange(keep + 1, 1 << 20)
+        _limit(resource.RLIMIT_NOFILE, self._limits.open_files)
+        return confinement
+
+
+def enter_server(isolation: str, scratch: str) -> tuple[str, socket.socket | None]:
+    """Prepare the server; returns where its scratch folders go, and who gives it process namespaces (`full` alone).
+
+    OSError: the kernel refuses what the level needs.
+    """
     if isolation != "none":
         _require_reduced()
         places.readable()
     if isolation == "full":
         return namespaces.enter(scratch)
     kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
-    return scratch
-
-
-def enter_session(isolation: str, limits: ProcessLimits, family: str) -> None:
-    """Give up, for good, what a session must not have."""
-    memory = procs.address_space() + limits.memory_mb * MB
-    if isolation == "full":
-        namespaces.own_user(family)
-        _limit(resource.RLIMIT_NPROC, limits.processes)
-    kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
-    _limit(resource.RLIMIT_NOFILE, limits.open_files)
-    _limit(resource.RLIMIT_FSIZE, limits.file_mb * MB)
-    _limit(resource.RLIMIT_CORE, 0)
-    if isolation != "none":
-        landlock.restrict(places.readable(), [family, *places.DEVICES])
-        kernel.drop_capabilities()
-        seccomp.restrict(signals=landlock.version() < landlock.VERSION_SIGNALS, attributes=isolation == "reduced")
-    resource.setrlimit(resource.RLIMIT_AS, (memory, memory + RESERVE_MB * MB))
+    return scratch, None
 
 
 def _require_reduced() -> None:

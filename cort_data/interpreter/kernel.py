@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
+import signal
 import struct
 import sys
 
@@ -12,6 +13,10 @@ PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 PR_SET_NO_NEW_PRIVS = 38
 
+CLONE_VM = 0x00000100
+CLONE_FILES = 0x00000400
+CLONE_PIDFD = 0x00001000
+CLONE_PARENT = 0x00008000
 CLONE_NEWNS = 0x00020000
 CLONE_NEWUTS = 0x04000000
 CLONE_NEWIPC = 0x08000000
@@ -29,12 +34,17 @@ MS_REC = 16384
 MS_PRIVATE = 1 << 18
 MNT_DETACH = 2
 
+MADV_COLLAPSE = 25
+
+_CLONE = {"x86_64": 56, "aarch64": 220}
 _PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
 _CAPSET = {"x86_64": 126, "aarch64": 91}
 _CAPABILITY_VERSION = 0x20080522
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
+_libc_holding_gil = ctypes.PyDLL(None, use_errno=True)
+_libc_holding_gil.syscall.restype = ctypes.c_long
 
 
 def is_linux() -> bool:
@@ -65,6 +75,50 @@ def unshare(flags: int) -> None:
     _check(_libc.unshare(flags), f"unshare({flags:#x})")
 
 
+def setns(fd: int, kind: int) -> None:
+    """Enter the namespace behind `fd` (a process namespace: for children, not for the caller)."""
+    _check(_libc.setns(fd, kind), "setns")
+
+
+def clone_waiting(flags: int, stack_top: int) -> tuple[int, int]:
+    """Start a process in this process's own memory that waits for ever in `pause`; its number and its pidfd.
+
+    It needs a few hundred bytes of stack below `stack_top`. The caller must have no signal handlers: the new process
+    takes them over, and would run them in this memory.
+    """
+    pause = ctypes.cast(_libc.pause, ctypes.c_void_p)
+    pidfd = ctypes.c_int(-1)
+    all_flags = flags | CLONE_VM | CLONE_FILES | CLONE_PIDFD | signal.SIGCHLD
+    pid = _libc.clone(pause, ctypes.c_void_p(stack_top), all_flags, None, ctypes.byref(pidfd))
+    return _check(pid, "clone"), pidfd.value
+
+
+def fork_sibling() -> int:
+    """Like `os.fork`, but the child gets this process's parent as its parent.
+
+    The C library does not know of this fork, so its own locks are not taken: a thread of this process that is inside
+    `malloc` at this moment leaves the child unable to allocate.
+    """
+    ctypes.pythonapi.PyOS_BeforeFork()
+    number = ctypes.c_long(_CLONE[_machine(_CLONE)])
+    flags = ctypes.c_long(CLONE_PARENT | signal.SIGCHLD)
+    zero = ctypes.c_long(0)
+    pid = int(_libc_holding_gil.syscall(number, flags, zero, zero, zero, zero))
+    error = ctypes.get_errno()
+    if pid == 0:
+        ctypes.pythonapi.PyOS_AfterFork_Child()
+        return 0
+    ctypes.pythonapi.PyOS_AfterFork_Parent()
+    if pid < 0:
+        raise OSError(error, f"clone: {os.strerror(error)}")
+    return pid
+
+
+def madvise(address: int, size: int, advice: int) -> None:
+    """`madvise(2)` on any range of this process's memory."""
+    _check(_libc.madvise(ctypes.c_void_p(address), ctypes.c_size_t(size), advice), "madvise")
+
+
 def mount(source: str, target: str, kind: str | None, flags: int, options: str | None = None) -> None:
     """`mount(2)`."""
     encoded = [text.encode() if text is not None else None for text in (source, target, kind, options)]
@@ -72,9 +126,8 @@ def mount(source: str, target: str, kind: str | None, flags: int, options: str |
     _check(result, f"mount({target})")
 
 
-def mount_tmpfs(target: str, size_mb: int) -> None:
-    """A file system in memory of at most `size_mb`, without devices and set-user-id programs."""
-    options = f"size={size_mb}m,nr_inodes=20000,mode=700"
+def mount_tmpfs(target: str, options: str) -> None:
+    """A file system in memory, without devices and set-user-id programs."""
     mount("tmpfs", target, "tmpfs", MS_NOSUID | MS_NODEV, options)
 
 

@@ -1,7 +1,6 @@
 """Landlock: which files a session may touch, by ctypes (three system calls).
 
-What the running kernel's version cannot restrict is left out, and `VERSION_SIGNALS` says from which version on signals
-stay inside a session's own family.
+What the running kernel's version cannot restrict is left out.
 """
 
 from __future__ import annotations
@@ -13,8 +12,6 @@ import struct
 from collections.abc import Iterable
 
 from cort_data.interpreter import kernel
-
-VERSION_SIGNALS = 6
 
 _CREATE, _ADD, _RESTRICT = 444, 445, 446  # the same numbers on every architecture
 _ASK_VERSION = 1
@@ -37,46 +34,41 @@ def version() -> int:
         return 0
 
 
-def restrict(read: Iterable[str], write: Iterable[str]) -> None:
-    """Allow reading beneath `read`, everything but making devices beneath `write`, and no other file.
+class Rules:
+    """Which files may be touched, prepared once and laid on many processes."""
 
-    It holds for good, children included.
-    """
-    known = version()
-    handled = _ALL_FILES[min(known, max(_ALL_FILES))]
-    ruleset = _create(known, handled)
-    try:
-        for path in read:
-            _allow(ruleset, path, _READ_FILE | _READ_DIR)
-        for path in write:
-            _allow(ruleset, path, handled & ~_MAKE_DEVICES)
+    def __init__(self, read: Iterable[str], write: Iterable[str]) -> None:
+        """Reading beneath `read`; everything but making devices beneath `write`. What does not exist needs no rule."""
+        self._version = version()
+        self._handled = _ALL_FILES[min(self._version, max(_ALL_FILES))]
+        self._rules = [self._rule(path, _READ_FILE | _READ_DIR) for path in read if os.path.exists(path)]
+        self._rules += [self._rule(path, self._handled & ~_MAKE_DEVICES) for path in write if os.path.exists(path)]
+
+    def restrict(self, folder: str) -> None:
+        """Allow this process the rules, everything but making devices beneath `folder`, and no other file.
+
+        It holds for good, children included.
+        """
+        ruleset = _create(self._version, self._handled)
+        for rule in [*self._rules, self._rule(folder, self._handled & ~_MAKE_DEVICES)]:
+            kernel.syscall("landlock_add_rule", _ADD, ruleset, _RULE_PATH_BENEATH, rule, 0)
         kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
         kernel.syscall("landlock_restrict_self", _RESTRICT, ruleset, 0)
-    finally:
-        os.close(ruleset)
+
+    def _rule(self, path: str, rights: int) -> ctypes.Array[ctypes.c_char]:
+        """Holds an open descriptor of `path` for as long as the process that made it lives or keeps its descriptors."""
+        fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        if not stat.S_ISDIR(os.fstat(fd).st_mode):
+            rights &= _ON_FILES & self._handled
+        return ctypes.create_string_buffer(struct.pack("=Qi", rights, fd), 12)
 
 
 def _create(known: int, handled: int) -> int:
     fields = [handled]
     if known >= 4:
         fields.append(_ALL_TCP)
-    if known >= VERSION_SIGNALS:
+    if known >= 6:
         fields.append(_ALL_SCOPES)
     attributes = struct.pack(f"={len(fields)}Q", *fields)
     buffer = ctypes.create_string_buffer(attributes, len(attributes))
     return kernel.syscall("landlock_create_ruleset", _CREATE, buffer, len(attributes), 0)
-
-
-def _allow(ruleset: int, path: str, rights: int) -> None:
-    """Add a rule; a path that does not exist needs none."""
-    try:
-        fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return
-    try:
-        if not stat.S_ISDIR(os.fstat(fd).st_mode):
-            rights &= _ON_FILES & _ALL_FILES[min(version(), max(_ALL_FILES))]
-        rule = ctypes.create_string_buffer(struct.pack("=Qi", rights, fd), 12)
-        kernel.syscall("landlock_add_rule", _ADD, ruleset, _RULE_PATH_BENEATH, rule, 0)
-    finally:
-        os.close(fd)

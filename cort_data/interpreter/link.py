@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import resource
 import shutil
 import socket
 import subprocess
@@ -15,7 +16,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from itertools import count
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from cort_data.errors import InterpreterError
 from cort_data.interpreter.report import strongest_without_namespaces
@@ -32,6 +33,15 @@ PROCESSES = 32
 Message = dict[str, Any]
 
 
+class SessionEnd(NamedTuple):
+    """What the server reports of a session's process that has ended."""
+
+    status: int
+    """Its wait status."""
+    text: str
+    """The start of what its last cell had printed, if that had not ended."""
+
+
 class ServerLink:
     """One running server. Requests and their answers carry an id; the end of a session comes as an event."""
 
@@ -39,7 +49,7 @@ class ServerLink:
         self._isolation = isolation
         self._ids = count(1)
         self._answers: dict[int, Future[Message]] = {}
-        self._ends: dict[int, Future[int]] = {}
+        self._ends: dict[int, Future[SessionEnd]] = {}
         self._ready: Future[Message] | None = None
         self._broken: str | None = None
         self._control: socket.socket
@@ -51,6 +61,7 @@ class ServerLink:
 
     async def start(self) -> None:
         """Start the server and wait until its libraries are loaded."""
+        _allow_descriptors()
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._control.setblocking(False)
         self._scratch = tempfile.mkdtemp(prefix="cort-")
@@ -106,10 +117,10 @@ class ServerLink:
             else:
                 return
 
-    def session_end(self, session: int) -> Future[int]:
-        """Resolves with the wait status of a session's process when it has ended and nothing of it is left."""
+    def session_end(self, session: int) -> Future[SessionEnd]:
+        """Resolves when a session's process has ended and nothing of it is left."""
         self.check()
-        end: Future[int] = asyncio.get_running_loop().create_future()
+        end: Future[SessionEnd] = asyncio.get_running_loop().create_future()
         end.add_done_callback(lambda future: future.cancelled() or future.exception())
         self._ends[session] = end
         return end
@@ -137,7 +148,7 @@ class ServerLink:
         if "exit" in message:
             end = self._ends.pop(message["exit"], None)
             if end and not end.done():
-                end.set_result(message["status"])
+                end.set_result(SessionEnd(message["status"], message["text"]))
         elif "id" in message:
             answer = self._answers.get(message["id"])
             if answer and not answer.done():
@@ -163,6 +174,12 @@ class ServerLink:
             if not future.done():
                 future.set_exception(InterpreterError(self._broken))
         self._ends.clear()
+
+
+def _allow_descriptors() -> None:
+    """Each session takes a descriptor here; many systems start programs with 1,024 and let them ask for more."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _refusal(isolation: str, reason: str) -> str:

@@ -11,14 +11,14 @@ the wall limit, and asks the server to kill what ignores the interrupt.
 from __future__ import annotations
 
 import asyncio
-from itertools import count
 from types import TracebackType
 from typing import Self
 
 from cort_data.errors import InterpreterError
 from cort_data.interpreter.base import Limits, Result, Status
-from cort_data.interpreter.link import ServerLink
-from cort_data.interpreter.process import ProcessEnd, SessionProcess
+from cort_data.interpreter.ending import ProcessEnd
+from cort_data.interpreter.pool import ProcessPool
+from cort_data.interpreter.process import SessionProcess
 from cort_data.interpreter.wire import Frame
 
 
@@ -28,9 +28,8 @@ class LocalInterpreter:
     def __init__(self, limits: Limits, isolation: str) -> None:
         self._limits = limits
         self._isolation = isolation
-        self._numbers = count(1)
         self._starting = asyncio.Lock()
-        self._link: ServerLink | None = None
+        self._pool: ProcessPool | None = None
         self._closed = False
 
     forks = True
@@ -38,32 +37,30 @@ class LocalInterpreter:
     @property
     def missing(self) -> tuple[str, ...]:
         """Libraries that sessions will not find; known once the server runs."""
-        return self._link.missing if self._link else ()
+        return self._pool.missing if self._pool else ()
 
     async def session(self, seed: int, limits: Limits | None = None) -> LocalSession:
         """A fresh session; its process is ready when this returns."""
-        link = await self._started()
-        session = LocalSession(link, self._numbers, limits or self._limits, seed)
-        await session.open()
-        return session
+        pool = await self._started()
+        process = await pool.take()
+        process.begin(limits or self._limits, seed)
+        return LocalSession(pool, process, limits or self._limits, seed)
 
     async def close(self) -> None:
         """End the server and every session."""
         self._closed = True
         async with self._starting:
-            if self._link:
-                await self._link.stop()
-                self._link = None
+            if self._pool:
+                await self._pool.close()
+                self._pool = None
 
-    async def _started(self) -> ServerLink:
+    async def _started(self) -> ProcessPool:
         async with self._starting:
             if self._closed:
                 raise InterpreterError("the interpreter is closed; open a new one")
-            if self._link is None:
-                link = ServerLink(self._isolation)
-                await link.start()
-                self._link = link
-            return self._link
+            if self._pool is None:
+                self._pool = await ProcessPool.start(self._isolation)
+            return self._pool
 
     async def __aenter__(self) -> Self:
         await self._started()
@@ -78,20 +75,15 @@ class LocalInterpreter:
 class LocalSession:
     """One session; the process behind it is replaced when it is lost."""
 
-    def __init__(self, link: ServerLink, numbers: count[int], limits: Limits, seed: int) -> None:
-        self._link = link
-        self._numbers = numbers
+    def __init__(self, pool: ProcessPool, process: SessionProcess, limits: Limits, seed: int) -> None:
+        self._pool = pool
         self._limits = limits
         self._seed = seed
         self._lock = asyncio.Lock()
-        self._process: SessionProcess | None = None
+        self._process: SessionProcess | None = process
         self._cells = 0
         self._lost = False
         self._closed = False
-
-    async def open(self) -> None:
-        """Start the session's process."""
-        self._process = await SessionProcess.start(self._link, next(self._numbers), self._limits, self._seed)
 
     async def run(self, code: str) -> Result:
         """Run one cell; see `Session.run`."""
@@ -107,20 +99,20 @@ class LocalSession:
             if isinstance(outcome, ProcessEnd):
                 await self._lose()
                 self._check_open()  # it was this session's closing that ended the process
-                return _lost_result(outcome)
+                return outcome.result
             return _result(outcome, lost)
 
     async def fork(self) -> LocalSession:
         """A twin; see `Session.fork`. Raises InterpreterError if the twin's process cannot be made."""
         async with self._lock:
             process = await self._live_process()
-            twin = LocalSession(self._link, self._numbers, self._limits, self._seed)
-            twin._cells, twin._lost = self._cells, self._lost
             try:
-                twin._process = await process.fork(next(self._numbers))
+                copy = await process.fork(self._pool.next_number())
             except asyncio.CancelledError:  # the process may be anywhere between one and two
                 await self._lose()
                 raise
+            twin = LocalSession(self._pool, copy, self._limits, self._seed)
+            twin._cells, twin._lost = self._cells, self._lost
             return twin
 
     async def close(self) -> None:
@@ -139,8 +131,8 @@ class LocalSession:
         if self._process and self._process.ended:
             await self._lose()
         if self._process is None:
-            await self.open()
-        assert self._process is not None
+            self._process = await self._pool.take()
+            self._process.begin(self._limits, self._seed)
         return self._process
 
     async def _lose(self) -> None:
@@ -160,7 +152,3 @@ def _result(frame: Frame, lost: bool) -> Result:
         frame["truncated"],
         state_lost=lost,
     )
-
-
-def _lost_result(end: ProcessEnd) -> Result:
-    return Result(end.status, "", f"{end.reason}; all variables are lost", end.seconds, state_lost=True)

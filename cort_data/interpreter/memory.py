@@ -2,14 +2,17 @@
 
 The hard limit lies above the soft one. A cell runs under the soft limit; its error is then reported under the hard
 one. When variables fill the memory, the next cell still gets a little, so that it can delete them; a session that
-fills that too has to end.
+fills that too has to end. Where the system offers no such limit, or nobody has set one, nothing is bounded.
 """
 
 from __future__ import annotations
 
 import mmap
 import os
-import resource
+import sys
+
+if sys.platform != "win32":
+    import resource
 
 MEMORY_EXIT = 71
 """Exit code of a process whose memory is full for good."""
@@ -21,10 +24,15 @@ class MemoryGuard:
     """Moves the soft limit between cells; made after the limits were set."""
 
     def __init__(self) -> None:
-        self._soft, self._hard = resource.getrlimit(resource.RLIMIT_AS)
+        self._limited = False
+        if sys.platform != "win32":
+            self._soft, self._hard = resource.getrlimit(resource.RLIMIT_AS)
+            self._limited = self._soft != resource.RLIM_INFINITY
 
     def open_for_cell(self) -> None:
         """The session's limit, or as much more as leaves the cell a little; ends the process if there is none."""
+        if not self._limited:
+            return
         for soft in range(self._soft, self._hard - _REPORT_BYTES + 1, _CELL_BYTES):
             resource.setrlimit(resource.RLIMIT_AS, (soft, self._hard))
             if _available(_CELL_BYTES):
@@ -33,7 +41,8 @@ class MemoryGuard:
 
     def open_for_report(self) -> None:
         """Everything, to report what a cell did."""
-        resource.setrlimit(resource.RLIMIT_AS, (self._hard, self._hard))
+        if self._limited:
+            resource.setrlimit(resource.RLIMIT_AS, (self._hard, self._hard))
 
 
 def _available(size: int) -> bool:

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
 from cort_data.interpreter import kernel, places
+from cort_data.interpreter.keeper import keep
 
 SESSION_ID = 65534
 """User and group of sessions when the server was started by root."""
@@ -29,11 +31,12 @@ _ALL = (
 )
 
 
-def enter(root: str) -> str:
-    """Move this process into new namespaces with a tree built at `root`; returns the scratch folder in the tree.
+def enter(root: str) -> tuple[str, socket.socket]:
+    """Move this process into new namespaces with a tree built at `root`.
 
-    The process that goes on is a grandchild, the first of its process namespace: when it ends, the kernel ends every
-    process in it. The caller's process stays outside, waits for it, removes `root` and ends.
+    Returns the scratch folder in the tree and the socket of the keeper (`keeper.py`). The process that goes on is the
+    second of its process namespace; the first is the keeper, and when it ends, the kernel ends every process in it.
+    The caller's process stays outside, waits, removes `root` and ends.
     """
     _enter_user_namespace(root)
     _become_first_process()
@@ -43,22 +46,26 @@ def enter(root: str) -> str:
     kernel.unmount("/old")
     os.rmdir("/old")
     kernel.mount("none", "/", None, kernel.MS_REMOUNT | kernel.MS_BIND | kernel.MS_RDONLY | _safe("/"))
-    return SCRATCH_AT
+    return SCRATCH_AT, _leave_keeper_behind()
 
 
-def own_user(family: str) -> None:
-    """Give a session process its own user namespace, without any right outside of it; its files go to its user."""
-    if os.stat(family).st_uid == os.getuid() and _maps_session_id():
-        for folder in (family, os.path.join(family, "0")):
-            os.chown(folder, SESSION_ID, SESSION_ID)
+def own_user(family: str, *, other: bool) -> None:
+    """Give a session process its own user namespace, without any right outside of it.
+
+    With `other` it becomes the user of sessions first, who gets its family's folder.
+    """
+    if other:
+        os.chown(family, SESSION_ID, SESSION_ID)
         os.setgroups([])
         os.setresgid(SESSION_ID, SESSION_ID, SESSION_ID)
         os.setresuid(SESSION_ID, SESSION_ID, SESSION_ID)
     kernel.unshare(kernel.CLONE_NEWUSER)
 
 
-def _maps_session_id() -> bool:
-    return any(line.split()[0] == str(SESSION_ID) for line in Path("/proc/self/uid_map").read_text().splitlines())
+def has_session_user() -> bool:
+    """Whether sessions can be another user than the server: if root started it."""
+    mapped = Path("/proc/self/uid_map").read_text().splitlines()
+    return os.getuid() == 0 and any(line.split()[0] == str(SESSION_ID) for line in mapped)
 
 
 def _enter_user_namespace(root: str) -> None:
@@ -111,6 +118,18 @@ def _become_first_process() -> None:
         _, status = os.waitpid(child, 0)
         os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
     _die_with_parent()
+
+
+def _leave_keeper_behind() -> socket.socket:
+    """This first process becomes the keeper; a child goes on."""
+    ours, keepers = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    if os.fork():
+        number = keepers.fileno()
+        os.closerange(3, number)
+        os.closerange(number + 1, 1 << 20)
+        keep(keepers)
+    keepers.close()
+    return ours
 
 
 def _die_with_parent() -> None:

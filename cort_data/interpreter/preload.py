@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import importlib
 
+from cort_data.interpreter import hugepages
+
 LIBRARIES = ("numpy", "scipy", "sympy", "pandas")
 """Reported when missing: code that needs one then fails in its session with ModuleNotFoundError."""
 
@@ -52,6 +54,7 @@ def load() -> list[str]:
         _warm_sympy()
     gc.collect()
     gc.freeze()  # the collector would otherwise touch, and so copy, every shared page
+    hugepages.collapse()
     return missing
 
 

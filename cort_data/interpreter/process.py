@@ -9,19 +9,20 @@ import socket
 from asyncio import Future
 from collections import deque
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 from cort_data.errors import InterpreterError
 from cort_data.interpreter.base import Limits, Status
-from cort_data.interpreter.link import ServerLink
-from cort_data.interpreter.memory import MEMORY_EXIT
+from cort_data.interpreter.ending import ProcessEnd, describe_exit, describe_kill, describe_memory
+from cort_data.interpreter.link import ServerLink, SessionEnd
 from cort_data.interpreter.runner import CellLimits
 from cort_data.interpreter.wire import MAX_REPLY, Frame, FrameReader, WireError, encode
 
+LOOK_S = 0.25
+"""A cell that takes longer is looked at this often."""
 GRACE_S = 1.0
 """How long a cell may go on after its interrupt before it is killed."""
-POLL_S = 0.1
-START_S = 60.0
+START_S = 30.0
 READ_BYTES = 1 << 16
 _ANSWER: dict[str, type | tuple[type, ...]] = {
     "number": int,
@@ -34,27 +35,19 @@ _ANSWER: dict[str, type | tuple[type, ...]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class ProcessEnd:
-    """The process is gone instead of having answered."""
-
-    status: Status
-    reason: str
-    seconds: float
-
-
 class SessionProcess:
-    """One live process. `run_cell` and `fork` are called one after the other."""
+    """One live process. Started as any session's; `begin` makes it one; then `run_cell` and `fork`, one at a time."""
 
-    def __init__(self, link: ServerLink, number: int, limits: Limits, sock: socket.socket) -> None:
+    def __init__(self, link: ServerLink, number: int, sock: socket.socket) -> None:
         self.number = number
         self._link = link
-        self._limits = limits
         self._sock = sock
+        self._limits = Limits()
+        self._begin = b""
         self._loop = asyncio.get_running_loop()
         self._reader = FrameReader(MAX_REPLY)
         self._inbox: deque[Frame] = deque()
-        self._news = asyncio.Event()  # a frame, garbage or the end has come
+        self._waiter: Future[bool] | None = None  # done when a frame, garbage or the end has come
         self._garbage: str | None = None
         self._starting = True  # until it is ready, hanging up is all we may ever learn of its end
         self._cpu = 0.0
@@ -63,21 +56,27 @@ class SessionProcess:
         self._loop.add_reader(sock, self._on_readable)
 
     @classmethod
-    async def start(cls, link: ServerLink, number: int, limits: Limits, seed: int) -> SessionProcess:
-        """A fresh process, ready for its first cell."""
-        cell = asdict(CellLimits(limits.timeout_s, limits.wall_s, limits.output_chars))
+    async def start(cls, link: ServerLink, number: int) -> SessionProcess:
+        """A fresh process, ready for `begin`."""
         link.check()  # before there is anything to close
         ours, theirs = _socket_pair()
-        process = cls(link, number, limits, ours)
-        with theirs:
-            answer = await link.call(
-                "open", (theirs.fileno(),), session=number, seed=seed, cell=cell, memory_mb=limits.memory_mb
-            )
-        if answer["error"]:
+        process = cls(link, number, ours)
+        try:
+            with theirs:
+                answer = await link.call("open", (theirs.fileno(),), session=number)
+            if answer["error"]:
+                raise InterpreterError(f"cannot open a session: {answer['error']}")
+            await process.expect_ready()
+        except BaseException:
             process._abandon()
-            raise InterpreterError(f"cannot open a session: {answer['error']}")
-        await process.expect_ready()
+            raise
         return process
+
+    def begin(self, limits: Limits, seed: int) -> None:
+        """Make it a session's; the process learns of it with the first request."""
+        self._limits = limits
+        cell = asdict(CellLimits(limits.timeout_s, limits.wall_s, limits.output_chars))
+        self._begin = encode({"op": "begin", "cell": cell, "memory_mb": limits.memory_mb, "seed": seed})
 
     @property
     def ended(self) -> bool:
@@ -88,36 +87,43 @@ class SessionProcess:
         """Run a cell and wait for its answer or its end, whichever the limits lead to."""
         started = self._loop.time()
         await self._ask(encode({"op": "run", "code": code, "number": number}))
-        stopped = None if await self._in_time() else await self._stop()
+        stopped = None if await self._has_news(LOOK_S) else await self._watch(started)
         if self._inbox and _is_answer(self._inbox[0], number):
             frame = self._inbox.popleft()
             self._cpu = frame["cpu"]
+            if frame["status"] == "timeout":  # what it started must not run on
+                await self._link.call("clear", session=self.number)
             return frame
         if not self._end.done():
+            stopped = stopped or (Status.DIED, "the process broke its connection")
             await self.kill()
-            return ProcessEnd(Status.DIED, "the process broke its connection", self._loop.time() - started)
-        status, reason = (Status.TIMEOUT, stopped) if stopped else _describe(self._end.result())
-        return ProcessEnd(status, reason, self._loop.time() - started)
+        return self._lost(stopped, self._loop.time() - started)
+
+    def _lost(self, stopped: tuple[Status, str] | None, seconds: float) -> ProcessEnd:
+        ended = self._end.result()
+        status, reason = stopped or describe_exit(os.waitstatus_to_exitcode(ended.status))
+        return ProcessEnd(status, reason, seconds, ended.text)
 
     async def fork(self, number: int) -> SessionProcess:
         """A process that is a copy of this one."""
         self._link.check()
         ours, theirs = _socket_pair()
-        twin = SessionProcess(self._link, number, self._limits, ours)
+        twin = SessionProcess(self._link, number, ours)
+        twin._limits = self._limits
         await self._link.call("fork_begin")
         try:
             with theirs:
                 await self._ask(encode({"op": "fork"}), theirs.fileno())
             await self._expect("forked")
             pid = await twin.expect_ready()
-            answer = await self._link.call("adopt", session=number, pid=pid, origin=self.number)
+            answer = await self._link.call("adopt", session=number, number=pid, origin=self.number)
             if answer["error"]:
                 raise InterpreterError(f"cannot fork the session: {answer['error']}")
         except BaseException:
             twin._abandon()
             raise
         finally:
-            await self._link.post("fork_end")
+            await self._link.post("fork_end", origin=self.number)
         return twin
 
     async def kill(self) -> None:
@@ -128,8 +134,8 @@ class SessionProcess:
                 await self._link.post("kill", session=self.number)
             await self._end
 
-    def _on_end(self, end: Future[int]) -> None:
-        self._news.set()
+    def _on_end(self, end: Future[SessionEnd]) -> None:
+        self._wake()
         if end.cancelled() or end.exception():  # the server is gone or closed; nobody may come to close us
             self._detach()
 
@@ -143,36 +149,45 @@ class SessionProcess:
             self._loop.remove_reader(self._sock)
             self._sock.close()
 
-    async def _in_time(self) -> bool:
-        """Wait for news; False when CPU or wall time is used up and the interrupt did not help."""
-        wall_end = self._loop.time() + self._limits.wall_s
-        allowed = self._limits.timeout_s + GRACE_S
-        wait = allowed
-        while (left := wall_end - self._loop.time()) > 0:
-            if await self._has_news(min(wait, left)):
-                return True
-            answer = await self._link.call("cpu", session=self.number)
-            used = answer["cpu"] - self._cpu
-            if used >= allowed:
-                return self._news.is_set()
-            wait = max(allowed - used, POLL_S)
-        # waits until it is sent: an interrupt that came late would hit the next cell
-        await self._link.call("interrupt", session=self.number)
-        return await self._has_news(GRACE_S)
-
-    async def _stop(self) -> str:
-        await self._link.post("kill", session=self.number)
-        await asyncio.wait([self._end])
-        allowed = f"{self._limits.timeout_s:g} s of CPU time, {self._limits.wall_s:g} s in all"
-        return f"TimeoutError: the block did not stop within its limits ({allowed}) and was killed"
+    async def _watch(self, started: float) -> tuple[Status, str] | None:
+        """Follow a cell that takes long until there is news; why it was stopped, if it did not stop by itself."""
+        wall_end = started + self._limits.wall_s
+        interrupted = 0.0
+        while True:
+            usage = await self._link.call("usage", session=self.number)
+            if usage["memory"] > self._limits.memory_mb:
+                await self._link.post("kill", session=self.number)
+                await asyncio.wait([self._end])
+                return describe_memory(usage["memory"], self._limits)
+            now = self._loop.time()
+            if interrupted and now > interrupted + GRACE_S:
+                await self._link.post("kill", session=self.number)
+                await asyncio.wait([self._end])
+                return describe_kill(self._limits)
+            cpu_spent = usage["cpu"] - self._cpu > self._limits.timeout_s
+            if not interrupted and (cpu_spent or now >= wall_end):
+                number = signal.SIGPROF if cpu_spent else signal.SIGINT
+                # waits until it is sent: an interrupt that came late would hit the next cell
+                await self._link.call("interrupt", session=self.number, signal=number)
+                interrupted = now
+            if await self._has_news(LOOK_S if interrupted else min(LOOK_S, max(0.0, wall_end - now))):
+                return None
 
     async def _has_news(self, timeout: float) -> bool:
+        """Wait for a frame, garbage or the end; False when none came in time."""
+        if self._inbox or self._garbage or self._end.done():
+            return True
+        self._waiter = self._loop.create_future()
+        timer = self._loop.call_later(timeout, self._wake, False)
         try:
-            async with asyncio.timeout(timeout):
-                await self._news.wait()
-        except TimeoutError:
-            return False
-        return True
+            return await self._waiter
+        finally:
+            timer.cancel()
+            self._waiter = None
+
+    def _wake(self, news: bool = True) -> None:
+        if self._waiter and not self._waiter.done():
+            self._waiter.set_result(news)
 
     async def expect_ready(self) -> object:
         """Wait until the process can take cells; its number in its process namespace."""
@@ -187,14 +202,15 @@ class SessionProcess:
             if key in frame:
                 return frame[key]
             raise InterpreterError(f"a session's process could not start: {frame.get('failed')}")
-        reason = self._garbage or (_describe(self._end.result())[1] if self._end.done() else "it does not answer")
+        reason = self._garbage or "it does not answer"
+        if self._end.done():
+            reason = describe_exit(os.waitstatus_to_exitcode(self._end.result().status))[1]
         raise InterpreterError(f"a session's process could not start: {reason}")
 
     async def _ask(self, data: bytes, fd: int | None = None) -> None:
         """Send a request; a process that does not listen any more is noticed by its end."""
         self._inbox.clear()  # frames that nobody asked for were not sent by our code
-        if not self._end.done():
-            self._news.clear()
+        data, self._begin = self._begin + data, b""
         with suppress(ConnectionError, TimeoutError):
             if fd is not None:
                 socket.send_fds(self._sock, [data], [fd])
@@ -215,26 +231,16 @@ class SessionProcess:
             self._garbage, data = str(exc), b""
         if not data:
             self._loop.remove_reader(self._sock)
-        if self._inbox or self._garbage or (self._starting and not data):
-            self._news.set()
+            if self._starting:
+                self._garbage = self._garbage or "it ended"
+        if self._inbox or self._garbage:
+            self._wake()
 
 
 def _is_answer(frame: Frame, number: int) -> bool:
     """Whether a frame has the form of the answer to this cell; untrusted code could have written it."""
     typed = all(isinstance(frame.get(name), kind) for name, kind in _ANSWER.items())
     return typed and frame["status"] in {"ok", "error", "timeout", "memory"} and frame["number"] == number
-
-
-def _describe(status: int) -> tuple[Status, str]:
-    """What the wait status of a process that nobody killed says."""
-    if not os.WIFSIGNALED(status):
-        if os.waitstatus_to_exitcode(status) == MEMORY_EXIT:
-            return Status.MEMORY, "MemoryError: earlier blocks have filled the memory of the session"
-        return Status.DIED, f"the process ended itself with exit code {os.waitstatus_to_exitcode(status)}"
-    number = os.WTERMSIG(status)
-    if number == signal.SIGKILL:
-        return Status.MEMORY, "MemoryError: the process was killed, most likely for the memory it used"
-    return Status.DIED, f"the process crashed: {signal.strsignal(number)}"
 
 
 def _socket_pair() -> tuple[socket.socket, socket.socket]:

@@ -26,7 +26,7 @@ def isolation_report() -> list[Feature]:
     """The features behind `full` and `reduced`, tried out in a process of their own, then the levels themselves."""
     problem = _namespaces_problem() if kernel.is_linux() else "this is not Linux"
     version, calls = landlock.version(), seccomp.supported()
-    scoped, files = version >= landlock.VERSION_SIGNALS, version > 0
+    files = version > 0
     return [
         _feature(
             "namespaces",
@@ -36,13 +36,7 @@ def isolation_report() -> list[Feature]:
             "kernel.apparmor_restrict_unprivileged_userns=0, or start the container with --privileged",
         ),
         _feature("landlock", files, f"version {version}", "Linux 5.13 or newer with landlock in its lsm= list"),
-        _feature(
-            "landlock signal scope",
-            scoped,
-            "signals reach a session's own processes alone",
-            "Linux 6.12 or newer; without it sessions may send no signals at all",
-        ),
-        _feature("seccomp", calls, "no programs, no sockets, no priorities", "Linux on x86_64 or aarch64"),
+        _feature("seccomp", calls, "no programs, no sockets, no signals to others", "Linux on x86_64 or aarch64"),
         _feature("isolation full", not problem and files and calls, "the default", "namespaces, landlock and seccomp"),
         _feature("isolation reduced", files and calls, "--isolation reduced", "landlock and seccomp"),
     ]

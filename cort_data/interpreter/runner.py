@@ -7,6 +7,7 @@ stops what does not end. One runner is one session: its namespace, its output, i
 from __future__ import annotations
 
 import gc
+import importlib
 import os
 import random
 import signal
@@ -14,6 +15,7 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from types import FrameType, ModuleType
 from typing import Any
@@ -26,6 +28,8 @@ from cort_data.interpreter.wire import Frame
 INTERRUPT_AGAIN_S = 0.25
 """A cell that swallows the interrupt gets another after this much CPU time, until it is killed."""
 CONSOLE_BYTES = 1 << 20
+SEEDED = ("numpy.random", "sympy.core.random")
+"""Libraries with random generators of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +46,11 @@ class CellLimits:
 class CellRunner:
     """Runs the cells of one session in this process, whose streams, random generators and `__main__` it takes over."""
 
-    def __init__(self, limits: CellLimits, seed: int) -> None:
+    def __init__(self, limits: CellLimits, seed: int, transcript: int | None = None) -> None:
+        """`transcript` is a descriptor that shows, while a cell runs, the start of what it has printed."""
         self._limits = limits
         self._pid = os.getpid()
-        self._stream = OutputStream(limits.output_chars)
+        self._stream = OutputStream(limits.output_chars, transcript)
         self._console = _Console()
         self._memory = MemoryGuard()
         self._cell_active = False
@@ -73,13 +78,14 @@ class CellRunner:
             "error": error,
             "truncated": output.truncated + cut,
             "seconds": time.perf_counter() - started,
-            "cpu": time.process_time(),
+            "cpu": sum(os.times()[:4]),  # with that of ended children
         }
 
-    def continue_in_twin(self, threads: int) -> None:
+    def continue_in_twin(self, threads: int, transcript: int) -> None:
         """Go on in a forked process: output of its own; the next result says that `threads` threads are missing."""
         self._pid = os.getpid()
         self._console.replace()
+        self._stream.change_transcript(transcript)
         if threads:
             self._stream.write(f"[{threads} background threads are not carried into this copy]\n")
 
@@ -112,14 +118,16 @@ class CellRunner:
 
     def _start_timers(self) -> None:
         self._stopped = None
-        signal.signal(signal.SIGPROF, self._on_signal)
         signal.signal(signal.SIGINT, self._on_signal)
         self._cell_active = True
-        signal.setitimer(signal.ITIMER_PROF, self._limits.timeout_s, INTERRUPT_AGAIN_S)
+        if sys.platform != "win32":  # which has no timer of CPU time: the wall limit alone holds there
+            signal.signal(signal.SIGPROF, self._on_signal)
+            signal.setitimer(signal.ITIMER_PROF, self._limits.timeout_s, INTERRUPT_AGAIN_S)
 
     def _stop_timers(self) -> None:
         self._cell_active = False
-        signal.setitimer(signal.ITIMER_PROF, 0)
+        if sys.platform != "win32":
+            signal.setitimer(signal.ITIMER_PROF, 0)
 
     def _on_signal(self, signum: int, _frame: FrameType | None) -> None:
         """SIGPROF: the CPU time is used up. SIGINT: the client says that the wall time is."""
@@ -144,7 +152,8 @@ class _Console:
         if self._fd >= 0:
             os.close(self._fd)
         self._fd, path = tempfile.mkstemp(dir=os.getcwd())
-        os.unlink(path)
+        with suppress(PermissionError):  # Windows keeps an open file; it goes with the folder
+            os.unlink(path)
         os.dup2(self._fd, 1)
         os.dup2(self._fd, 2)
 
@@ -153,7 +162,8 @@ class _Console:
         size = os.fstat(self._fd).st_size
         if not size:
             return "", 0
-        data = os.pread(self._fd, CONSOLE_BYTES, 0)
+        os.lseek(self._fd, 0, os.SEEK_SET)
+        data = os.read(self._fd, CONSOLE_BYTES)
         os.ftruncate(self._fd, 0)
         os.lseek(self._fd, 0, os.SEEK_SET)
         text, cut = cut_text(data.decode("utf-8", "backslashreplace"), limit)
@@ -162,10 +172,14 @@ class _Console:
 
 def _seed(seed: int) -> None:
     random.seed(seed)
-    if numpy := sys.modules.get("numpy"):
-        numpy.random.seed(seed % 2**32)
-    if sympy_random := sys.modules.get("sympy.core.random"):
-        sympy_random.seed(seed)
+    for name in SEEDED:
+        if name.partition(".")[0] in sys.modules:
+            seed_library(importlib.import_module(name), seed)
+
+
+def seed_library(module: ModuleType, seed: int) -> None:
+    """Start the generators of one of the SEEDED modules from `seed`."""
+    module.seed(seed % 2**32 if module.__name__ == "numpy.random" else seed)
 
 
 def _show_thread_error(args: threading.ExceptHookArgs) -> None:

@@ -1,81 +1,96 @@
-"""The scratch folders of a server's sessions.
+"""A session's scratch folder, seen from the session: it enters its own, and a twin takes a copy of its original's.
 
-A session and its twins are a family: one folder, inside it a working folder for each. A family's folder goes when its
-last session ends. With `mounted`, each family's folder is a file system of its own in memory: it has a size limit, and
-it is gone at once whatever was put into it.
+A family's folder holds a working folder for each of its sessions and, beside it, the session's transcript: the start
+of what its cell has printed so far, which the server reads when the process dies before it could answer.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
-from typing import NoReturn
+import shutil
+import stat
+import tempfile
+from contextlib import suppress
 
-from cort_data.interpreter import kernel
-
-SCRATCH_MB = 64
-
-
-class ScratchSpace:
-    """Hands out family folders and removes them."""
-
-    def __init__(self, root: str, *, mounted: bool) -> None:
-        self._root = root
-        self._mounted = mounted
-        self._family: dict[int, int] = {}  # session -> the session that began its family
-        self._members: dict[int, int] = {}  # family -> its live sessions
-        self.cleaners: set[int] = set()
-        """Processes that remove folders; children of the server that are no sessions."""
-
-    def add(self, session: int) -> str:
-        """A new family's folder with the working folder `0` in it."""
-        folder = self._folder(session)
-        os.mkdir(folder, 0o700)
-        if self._mounted:
-            kernel.mount_tmpfs(folder, SCRATCH_MB)
-        os.mkdir(os.path.join(folder, "0"), 0o700)
-        self._family[session], self._members[session] = session, 1
-        return folder
-
-    def join(self, twin: int, origin: int) -> None:
-        """Count a twin into the family of the session that it was forked from."""
-        family = self._family[origin]
-        self._family[twin] = family
-        self._members[family] += 1
-
-    def leave(self, session: int) -> None:
-        """Count a session out; the last one takes the folder along."""
-        family = self._family.pop(session)
-        self._members[family] -= 1
-        if not self._members[family]:
-            del self._members[family]
-            self._remove(self._folder(family))
-
-    def _folder(self, family: int) -> str:
-        return os.path.join(self._root, str(family))
-
-    def _remove(self, folder: str) -> None:
-        if self._mounted:
-            kernel.unmount(folder)
-            os.rmdir(folder)
-            return
-        try:
-            os.rmdir(os.path.join(folder, "0"))
-            os.rmdir(folder)
-        except OSError:
-            self._remove_aside(folder)
-
-    def _remove_aside(self, folder: str) -> None:
-        """Remove a filled folder in a process of its own: what a session left there must not stop the server."""
-        pid = os.fork()
-        if pid:
-            self.cleaners.add(pid)
-            return
-        try:
-            remove_tree(folder)
-        finally:
-            os._exit(1)
+FOUNDER = "0"
+"""Working folder of a family's first session; that of a twin is called by the number of its process."""
+_GONE = " (deleted)"
+_ONCE = os.O_CREAT | os.O_EXCL | os.O_TRUNC | os.O_NOFOLLOW
 
 
-def remove_tree(folder: str) -> NoReturn:
-    """Become a program that removes `folder`, however deep it is; never returns."""
-    os.execvp("rm", ["rm", "-rf", "--", folder])
+def transcript(family: str, place: str) -> str:
+    """Path of the transcript of the session that works in `place`."""
+    return os.path.join(family, f"{place}.out")
+
+
+def open_transcript(family: str, place: str) -> int:
+    """A session's transcript, to be written."""
+    return os.open(transcript(family, place), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+
+
+def enter(folder: str) -> None:
+    """Work in `folder`, with an environment that knows nothing else."""
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(
+        {"HOME": folder, "TMPDIR": folder, "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "MPLBACKEND": "agg"}
+    )
+
+
+def enter_copy(source: str, target: str) -> None:
+    """Work in a copy of `source`, at the same place in it, with open files of its own."""
+    place = os.path.relpath(os.getcwd(), source)
+    _copy(source, target)
+    enter(target)
+    inside = os.path.join(target, place)
+    if not place.startswith("..") and os.path.isdir(inside):
+        os.chdir(inside)
+    for fd in range(3, os.sysconf("SC_OPEN_MAX")):
+        with suppress(OSError):
+            if stat.S_ISREG(os.fstat(fd).st_mode):
+                _reopen(fd, source, target)
+
+
+def _copy(source: str, target: str) -> None:
+    """Copy folders, files and links; modes and times are not kept, and sockets and pipes have no copy."""
+    os.mkdir(target)
+    for entry in os.scandir(source):
+        copy = os.path.join(target, entry.name)
+        if entry.is_symlink():
+            os.symlink(os.readlink(entry.path), copy)
+        elif entry.is_dir():
+            _copy(entry.path, copy)
+        elif entry.is_file():
+            shutil.copyfile(entry.path, copy)
+
+
+def _reopen(fd: int, source: str, target: str) -> None:
+    """Put the twin's copy of an open file behind the same descriptor, at the same place in the file.
+
+    A forked process otherwise shares the file and the place in it with its original.
+    """
+    path = os.readlink(f"/proc/self/fd/{fd}")
+    flags, at = fcntl.fcntl(fd, fcntl.F_GETFL), os.lseek(fd, 0, os.SEEK_CUR)
+    if path.endswith(_GONE):
+        own = _copy_without_name(fd)
+    elif path.startswith(source + "/"):
+        own = os.open(target + path.removeprefix(source), flags & ~_ONCE)
+    else:
+        own = os.open(path, flags & ~_ONCE)
+    os.lseek(own, at, os.SEEK_SET)
+    os.dup2(own, fd, inheritable=os.get_inheritable(fd))
+    os.close(own)
+
+
+def _copy_without_name(fd: int) -> int:
+    """A new file without a name, filled like the one behind `fd`."""
+    own, path = tempfile.mkstemp()
+    os.unlink(path)
+    original = os.open(f"/proc/self/fd/{fd}", os.O_RDONLY)
+    try:
+        while os.sendfile(own, original, None, 1 << 20):
+            pass
+    finally:
+        os.close(original)
+    return own

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import os
 import platform
 import struct
+from functools import cache
 
 from cort_data.interpreter import kernel
 
@@ -28,6 +30,9 @@ _REFUSED: dict[str, tuple[int | None, int | None]] = {  # numbers on x86_64 and 
     "process_madvise": (440, 440),
     "kcmp": (312, 272),
     "pidfd_getfd": (438, 438),
+    "pidfd_send_signal": (424, 424),
+    "tkill": (200, 130),
+    "setsid": (112, 157),  # one kernel session is one share of the CPUs, whatever it starts
     # network and sockets (pairs stay)
     "socket": (41, 198),
     # name spaces and mounts
@@ -100,14 +105,13 @@ _REFUSED: dict[str, tuple[int | None, int | None]] = {  # numbers on x86_64 and 
     "name_to_handle_at": (303, 264),
     "open_by_handle_at": (304, 265),
 }
-_SIGNALS: dict[str, tuple[int | None, int | None]] = {
-    "kill": (62, 129),
-    "tkill": (200, 130),
+_SIGNALS: dict[str, tuple[int, int]] = {  # to the process itself alone
     "tgkill": (234, 131),
     "rt_sigqueueinfo": (129, 138),
     "rt_tgsigqueueinfo": (297, 240),
-    "pidfd_send_signal": (424, 424),
 }
+_KILL = (62, 129)  # as well to the process's own group
+_SETPGID = (109, 154)  # a new group, never another's
 _ATTRIBUTES: dict[str, tuple[int | None, int | None]] = {
     "chmod": (90, None),
     "fchmod": (91, 52),
@@ -136,8 +140,11 @@ _CLONE3 = (435, 435)
 _NAMESPACE_FLAGS = 0x7E020080
 
 _LOAD, _JUMP_EQUAL, _JUMP_GREATER_EQUAL, _JUMP_ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
-_ALLOW, _KILL, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
-_NUMBER_AT, _MACHINE_AT, _ARGUMENT_AT = 0, 4, 16
+_ALLOW, _KILL_PROCESS, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
+_NUMBER_AT, _MACHINE_AT, _FIRST_AT, _SECOND_AT = 0, 4, 16, 24
+_REFUSE = _ERRNO | errno.EPERM
+_FIRST_SESSION = 2
+"""Number of the first session in a process namespace: its init is 1."""
 _X32_BIT = 0x40000000
 
 
@@ -146,41 +153,94 @@ def supported() -> bool:
     return kernel.is_linux() and platform.machine() in _MACHINES
 
 
-def restrict(*, signals: bool, attributes: bool) -> None:
+def prepare(*, attributes: bool) -> None:
+    """Build the filter that most sessions need, so that they find it built."""
+    _session_filter(_FIRST_SESSION, attributes)
+
+
+def restrict(*, attributes: bool) -> None:
     """Install the filter in this process.
 
-    `signals` refuses sending any, where Landlock cannot scope them; `attributes` refuses changing the modes, owners
-    and times of files, which Landlock does not cover, where no read-only mount does.
+    `attributes` refuses changing the modes, owners and times of files, which Landlock does not cover, where no
+    read-only mount does.
     """
-    table = {**_REFUSED, **(_SIGNALS if signals else {}), **(_ATTRIBUTES if attributes else {})}
-    program = b"".join(_program(platform.machine(), table))
+    _install(_session_filter(os.getpid(), attributes))
+
+
+def refuse_signals() -> None:
+    """For a twin, whose filter still lets it signal its original: no signals but to its own group."""
+    _install(_twin_filter())
+
+
+def _install(program: bytes) -> None:
     instructions = ctypes.create_string_buffer(program, len(program))
-
-    class Program(ctypes.Structure):
-        _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_void_p)]
-
-    description = Program(len(program) // 8, ctypes.addressof(instructions))
+    description = _Program(len(program) // 8, ctypes.addressof(instructions))
     kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
     kernel.prctl_pointer(_PR_SET_SECCOMP, _MODE_FILTER, ctypes.addressof(description))
 
 
-def _program(machine: str, table: dict[str, tuple[int | None, int | None]]) -> list[bytes]:
-    """The filter: another architecture dies, refused numbers and clones into namespaces fail, the rest passes."""
-    column, audit = _MACHINES[machine]
+class _Program(ctypes.Structure):
+    _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_void_p))
+
+
+@cache
+def _session_filter(pid: int, attributes: bool) -> bytes:
+    """Another architecture dies, refused numbers and clones into namespaces fail, signals go to `pid` alone."""
+    column, audit = _MACHINES[platform.machine()]
+    table = {**_REFUSED, **(_ATTRIBUTES if attributes else {})}
     refused = sorted(number for numbers in table.values() if (number := numbers[column]) is not None)
+    return b"".join(
+        [
+            _instruction(_LOAD, _MACHINE_AT),
+            _instruction(_JUMP_EQUAL, audit, then=1),
+            _instruction(_RETURN, _KILL_PROCESS),
+            _instruction(_LOAD, _NUMBER_AT),
+            *_return_if(_JUMP_GREATER_EQUAL, _X32_BIT, errno.ENOSYS),
+            *(part for number in refused for part in _return_if(_JUMP_EQUAL, number, errno.EPERM)),
+            # clone3 hides its flags in memory, where a filter cannot look; without it glibc falls back to clone
+            *_return_if(_JUMP_EQUAL, _CLONE3[column], errno.ENOSYS),
+            *(part for numbers in _SIGNALS.values() for part in _allow_if(numbers[column], (_FIRST_AT, (pid,)))),
+            *_allow_if(_KILL[column], (_FIRST_AT, (pid, 0))),
+            *_allow_if(_SETPGID[column], (_FIRST_AT, (0,)), (_SECOND_AT, (0,))),
+            _instruction(_JUMP_EQUAL, _CLONE[column], otherwise=3),
+            _instruction(_LOAD, _FIRST_AT),
+            *_return_if(_JUMP_ANY_BIT, _NAMESPACE_FLAGS, errno.EPERM),
+            _instruction(_RETURN, _ALLOW),
+        ]
+    )
+
+
+@cache
+def _twin_filter() -> bytes:
+    """Laid over the filter of the session that it was forked from."""
+    column, _ = _MACHINES[platform.machine()]
+    return b"".join(
+        [
+            _instruction(_LOAD, _NUMBER_AT),
+            *(part for numbers in _SIGNALS.values() for part in _return_if(_JUMP_EQUAL, numbers[column], errno.EPERM)),
+            *_allow_if(_KILL[column], (_FIRST_AT, (0,))),
+            _instruction(_RETURN, _ALLOW),
+        ]
+    )
+
+
+def _allow_if(number: int, *tests: tuple[int, tuple[int, ...]]) -> list[bytes]:
+    """Call `number` passes if at each place the argument is one of the values, and is refused else."""
+    block = [part for at, values in tests for part in _require(at, values)]
     return [
-        _instruction(_LOAD, _MACHINE_AT),
-        _instruction(_JUMP_EQUAL, audit, then=1),
-        _instruction(_RETURN, _KILL),
-        _instruction(_LOAD, _NUMBER_AT),
-        *_return_if(_JUMP_GREATER_EQUAL, _X32_BIT, errno.ENOSYS),
-        *(part for number in refused for part in _return_if(_JUMP_EQUAL, number, errno.EPERM)),
-        # clone3 hides its flags in memory, where a filter cannot look; without it glibc falls back to clone
-        *_return_if(_JUMP_EQUAL, _CLONE3[column], errno.ENOSYS),
-        _instruction(_JUMP_EQUAL, _CLONE[column], otherwise=3),
-        _instruction(_LOAD, _ARGUMENT_AT),
-        *_return_if(_JUMP_ANY_BIT, _NAMESPACE_FLAGS, errno.EPERM),
+        _instruction(_JUMP_EQUAL, number, otherwise=len(block) + 1),
+        *block,
         _instruction(_RETURN, _ALLOW),
+    ]
+
+
+def _require(at: int, values: tuple[int, ...]) -> list[bytes]:
+    """Go on behind this if the argument is one of the values."""
+    count = len(values)
+    return [
+        _instruction(_LOAD, at),
+        *(_instruction(_JUMP_EQUAL, value, then=count - index) for index, value in enumerate(values)),
+        _instruction(_RETURN, _REFUSE),
     ]
 
 

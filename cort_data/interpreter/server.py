@@ -2,31 +2,35 @@
 
 Run as `python -m cort_data.interpreter.server CONTROL_FD CONFIG_JSON` by `link.py`. Requests come over the control
 socket, one JSON object a packet; a session's cells do not pass through here but go straight to its process. The server
-is the parent of every session and of every process that a session leaves behind: it kills, reaps and reports.
-When the control socket closes it kills them all and ends.
+is the parent of every session: it kills, reaps and reports. When the control socket closes it ends them all and itself.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import resource
 import select
 import signal
 import socket
 import sys
 import time
 import warnings
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from cort_data.interpreter import confine, preload, procs, worker
-from cort_data.interpreter.runner import CellLimits
-from cort_data.interpreter.scratch import ScratchSpace, remove_tree
+from cort_data.interpreter.family import Families, Family, remove_tree
 
 PACKET_BYTES = 1 << 16
 CLEAR_UP_S = 10.0
+TRANSCRIPT_BYTES = 1 << 14
 SWEEPS = 100
 """A fork bomb can outrun a sweep where processes are not limited; the next end of a process sweeps again."""
+SWEEP_S = 0.001
+_WALL = 0x40000000  # children of any kind, whatever flags the code forked them with
 Request = dict[str, Any]
 
 
@@ -48,46 +52,53 @@ def main() -> None:
     config = ServerConfig(**json.loads(sys.argv[2]))
     warnings.filterwarnings("ignore", ".*fork", DeprecationWarning)  # the libraries' threads hold no lock of ours
     try:
-        scratch = confine.enter_server(config.isolation, config.scratch)
+        root, keeper = confine.enter_server(config.isolation, config.scratch)
     except OSError as exc:
         control.send(json.dumps({"refused": str(exc)}).encode())
         raise SystemExit(1) from exc
+    _, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, most_files))  # a family takes a descriptor
     missing = preload.load()
-    server = _Server(control, config, ScratchSpace(scratch, mounted=config.isolation == "full"))
+    server = _Server(control, config, Families(root, keeper))
     server.reply({"ready": True, "missing": missing})
     server.serve()
-    if config.isolation != "full":  # there, the folder is in memory and goes with us
+    if not keeper:  # with one, everything ends with this process, and the folder is in memory
+        server.kill_all()
         remove_tree(config.scratch)
 
 
 class _Server:
-    def __init__(self, control: socket.socket, config: ServerConfig, scratch: ScratchSpace) -> None:
+    def __init__(self, control: socket.socket, config: ServerConfig, families: Families) -> None:
         self._control = control
-        self._config = config
-        self._scratch = scratch
+        self._families = families
+        limits = confine.ProcessLimits(config.open_files, config.file_mb, config.processes)
+        self._confiner = confine.Confiner(config.isolation, limits)
         self._pids: dict[int, int] = {}  # session -> process
         self._sessions: dict[int, int] = {}  # process -> session
+        self._ending: dict[int, tuple[Family, Request]] = {}  # pidfd of a killed namespace -> what to report then
         self._forking = 0  # twins on their way: their processes are not known yet, so nothing is swept
         self._wake_read, wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
         os.set_blocking(wake_write, False)
         signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda _signum, _frame: None)
+        self._poll = select.poll()
+        self._poll.register(control, select.POLLIN)
+        self._poll.register(self._wake_read, select.POLLIN)
 
     def reply(self, message: Request) -> None:
         self._control.send(json.dumps(message).encode())
 
     def serve(self) -> None:
-        poll = select.poll()
-        poll.register(self._control, select.POLLIN)
-        poll.register(self._wake_read, select.POLLIN)
+        """Answer until the client is gone."""
         while True:
-            ready = {fd for fd, _ in poll.poll()}
+            ready = {fd for fd, _ in self._poll.poll()}
             if self._wake_read in ready:
                 os.read(self._wake_read, PACKET_BYTES)
                 self._reap()
+            for fd in ready & self._ending.keys():
+                self._finish(fd)
             if self._control.fileno() in ready and not self._serve_request():
-                self._kill_all()
                 return
 
     def _serve_request(self) -> bool:
@@ -105,68 +116,89 @@ class _Server:
         return True
 
     def _on_open(self, request: Request, fd: int) -> Request:
-        """Fork a session; it reports on its own socket when it is ready."""
+        """Fork a process for a session to come; it reports on its own socket when it is ready."""
         session = request["session"]
-        cell = CellLimits(**request["cell"])
-        family = self._scratch.add(session)
-        spec = worker.SessionSpec(request["seed"], cell, request["memory_mb"], family)
         try:
-            pid = os.fork()
+            family = self._families.begin(session)
         except OSError as exc:
-            self._scratch.leave(session)
             os.close(fd)
+            return {"error": f"cannot make its namespace: {exc}"}
+        try:
+            pid = self._families.fork_into(family)
+        except OSError as exc:
+            os.close(fd)
+            self._end_family(self._families.leave(session), {"exit": session, "status": 0, "text": ""})
             return {"error": f"cannot start a process: {exc}"}
         if pid == 0:
-            self._become_session(fd, spec)
+            self._become_session(fd, family.folder)
         os.close(fd)
         self._register(session, pid)
         return {"error": None}
 
-    def _become_session(self, fd: int, spec: worker.SessionSpec) -> NoReturn:
+    def _become_session(self, fd: int, folder: str) -> NoReturn:
         try:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            os.closerange(3, fd)
-            os.closerange(fd + 1, 1 << 20)
-            limits = confine.ProcessLimits(
-                memory_mb=spec.memory_mb,
-                open_files=self._config.open_files,
-                file_mb=self._config.file_mb,
-                processes=self._config.processes,
-            )
-            sock = socket.socket(fileno=fd)
-            worker.main(sock, spec, lambda: confine.enter_session(self._config.isolation, limits, spec.family))
+            worker.main(socket.socket(fileno=fd), folder, lambda: self._confiner.enter_session(folder, fd))
         finally:
             os._exit(70)  # whatever went wrong, a second server must never run on from here
 
     def _on_adopt(self, request: Request) -> Request:
-        """Take a twin in: the process must be our child and nobody's session, whatever it says of itself."""
-        pid = request["pid"]
-        if request["origin"] not in self._pids or pid in self._sessions or pid not in procs.children():
-            return {"error": "its process is gone"}
-        self._register(request["session"], pid)
-        self._scratch.join(request["session"], request["origin"])
-        return {"error": None}
+        """Take a twin in: a child of ours in its origin's namespace with the number that it says it has there."""
+        origin = self._pids.get(request["origin"])
+        for pid in procs.children() - self._sessions.keys() if origin else ():
+            same = procs.namespace(pid) == procs.namespace(origin or 0)
+            if same and procs.number_in_namespace(pid) == request["number"]:
+                self._register(request["session"], pid)
+                self._families.join(request["session"], request["origin"], str(request["number"]))
+                return {"error": None}
+        return {"error": "its process is gone"}
 
     def _on_fork_begin(self, _request: Request) -> Request:
         self._forking += 1
         return {}
 
-    def _on_fork_end(self, _request: Request) -> None:
+    def _on_fork_end(self, request: Request) -> None:
         self._forking -= 1
-        self._sweep()
+        if request["origin"] in self._pids:
+            self._sweep(self._families[request["origin"]])
 
     def _on_interrupt(self, request: Request) -> Request:
-        self._signal(request["session"], signal.SIGINT)
+        """SIGPROF says that the CPU time is used up, SIGINT that the wall time is."""
+        self._signal(request["session"], request["signal"])
+        return {}
+
+    def _on_clear(self, request: Request) -> Request:
+        """End what a session has started, but not the session."""
+        session = request["session"]
+        if main := self._pids.get(session):
+            self._kill_until_none(lambda: self._below(session) - {main})
         return {}
 
     def _on_kill(self, request: Request) -> None:
-        self._signal(request["session"], signal.SIGKILL)
+        session = request["session"]
+        if session in self._pids and self._families[session].places.keys() == {session}:
+            self._families[session].kill()
+        self._signal(session, signal.SIGKILL)
 
-    def _on_cpu(self, request: Request) -> Request:
-        """CPU seconds that a session's process has used; 0 when it is gone."""
-        pid = self._pids.get(request["session"])
-        return {"cpu": procs.cpu_seconds(pid) if pid else 0.0}
+    def _on_usage(self, request: Request) -> Request:
+        """CPU seconds of a session's processes, and the MB that they added together to what they share with us.
+
+        A page of ours that they changed is not counted. Memory is 0 for a single process: the kernel bounds it.
+        """
+        session = request["session"]
+        if session not in self._pids:
+            return {"cpu": 0.0, "memory": 0.0}
+        pids = self._below(session)
+        ours = procs.memory_mb(os.getpid())
+        memory = sum(max(0.0, procs.memory_mb(pid) - ours) for pid in pids) if len(pids) > 1 else 0.0
+        return {"cpu": sum(map(procs.cpu_seconds, pids)), "memory": memory}
+
+    def _below(self, session: int) -> set[int]:
+        """A session's processes; orphans count as those of a family's only session."""
+        family = self._families[session]
+        orphans = family.orphans() if len(family.places) == 1 else set()
+        return procs.tree({self._pids[session]} | orphans)
 
     def _signal(self, session: int, number: int) -> None:
         if pid := self._pids.get(session):  # not reaped yet, so the number is still this process's
@@ -177,46 +209,71 @@ class _Server:
         self._sessions[pid] = session
 
     def _reap(self) -> None:
-        """Collect the dead; of a session, kill what is left of it before its end is reported."""
+        """Collect the dead, then see to what each session leaves."""
         ended = []
         while True:
             try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
+                pid, status = os.waitpid(-1, os.WNOHANG | _WALL)
             except ChildProcessError:
                 break
             if pid == 0:
                 break
-            self._scratch.cleaners.discard(pid)
+            self._families.cleaners.discard(pid)
             if pid in self._sessions:
                 ended.append((pid, status))
         for pid, status in ended:
             self._end(pid, status)
 
     def _end(self, pid: int, status: int) -> None:
+        """Report the end of a session, after everything that it started has ended."""
         session = self._sessions.pop(pid)
         del self._pids[session]
-        procs.kill_group(pid)
-        self._sweep()
-        self._scratch.leave(session)
-        self.reply({"exit": session, "status": status})
+        text = self._families[session].transcript(session, TRANSCRIPT_BYTES)
+        family = self._families.leave(session)
+        message = {"exit": session, "status": status, "text": text}
+        if family.places:
+            self._sweep(family)
+            self.reply(message)
+        else:
+            procs.kill_group(pid)
+            self._end_family(family, message)
 
-    def _sweep(self) -> None:
-        """Kill children that are no session: what a session started and left behind when it ended.
-
-        Killing one hands its own children to us, so look again until none is left.
-        """
-        if self._forking:
+    def _end_family(self, family: Family, message: Request) -> None:
+        if family.init:
+            family.kill()
+            self._ending[family.init.fd] = family, message
+            self._poll.register(family.init.fd, select.POLLIN)
             return
-        for _ in range(SWEEPS):
-            strays = procs.children() - self._sessions.keys() - self._scratch.cleaners
-            if not strays:
-                return
-            for pid in strays:
-                os.kill(pid, signal.SIGKILL)
-            for pid in strays:
-                os.waitpid(pid, 0)
+        self._sweep(family)
+        self._families.remove(family)
+        self.reply(message)
 
-    def _kill_all(self) -> None:
+    def _finish(self, init_fd: int) -> None:
+        """Nothing is left in a namespace."""
+        family, message = self._ending.pop(init_fd)
+        self._poll.unregister(init_fd)
+        self._families.remove(family)
+        self.reply(message)
+
+    def _sweep(self, family: Family) -> None:
+        """Kill what sessions that ended have left behind."""
+        if family.init:
+            self._kill_until_none(family.orphans)
+        elif not self._forking:
+            self._kill_until_none(lambda: procs.children() - self._sessions.keys() - self._families.cleaners)
+
+    def _kill_until_none(self, find: Callable[[], set[int]]) -> None:
+        """Kill processes until none is found: the death of one turns its own children into more."""
+        for _ in range(SWEEPS):
+            living = set(filter(procs.lives, find()))
+            if not living:
+                return
+            for pid in living:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(SWEEP_S)
+
+    def kill_all(self) -> None:
         """End everything. Killing a process hands its children to us, so look again until none is left."""
         self._sessions.clear()
         deadline = time.monotonic() + CLEAR_UP_S

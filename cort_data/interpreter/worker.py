@@ -11,62 +11,44 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 import socket
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NoReturn
 
+from cort_data.interpreter import confine, kernel, scratch
 from cort_data.interpreter.runner import CellLimits, CellRunner
 from cort_data.interpreter.wire import Frame, FrameReader, encode
 
 RECEIVE_BYTES = 1 << 16
 
 
-@dataclass(frozen=True, slots=True)
-class SessionSpec:
-    """What a session's process is started with."""
-
-    seed: int
-    cell: CellLimits
-    memory_mb: int
-    family: str
-    """Folder of this session and its twins; the session works in a folder inside it."""
-
-
-def main(sock: socket.socket, spec: SessionSpec, confine: Callable[[], None]) -> NoReturn:
-    """Become the session; never returns. `confine` gives up what the session must not have."""
+def main(sock: socket.socket, family: str, give_up: Callable[[], confine.Confinement]) -> NoReturn:
+    """Become a session in the folder of its family; never returns. `give_up` confines this process."""
     os.setsid()
-    scratch = os.path.join(spec.family, "0")
-    _enter_scratch(scratch)
+    place = os.path.join(family, scratch.FOUNDER)
     try:
-        confine()
+        confinement = give_up()
+        os.mkdir(place, 0o700)
+        scratch.enter(place)
     except OSError as exc:
         sock.sendall(encode({"failed": str(exc)}))
         os._exit(1)
-    worker = _Worker(sock, spec, scratch)
+    worker = _Worker(sock, family, confinement)
     worker.send({"ready": os.getpid()})
     worker.serve()
-
-
-def _enter_scratch(scratch: str) -> None:
-    os.chdir(scratch)
-    os.environ.clear()
-    os.environ.update(
-        {"HOME": scratch, "TMPDIR": scratch, "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "MPLBACKEND": "agg"}
-    )
 
 
 class _Worker:
     """Serves one socket from one process; a twin is the same object in a forked process with its own socket."""
 
-    def __init__(self, sock: socket.socket, spec: SessionSpec, scratch: str) -> None:
+    def __init__(self, sock: socket.socket, family: str, confinement: confine.Confinement) -> None:
         self._sock = sock
-        self._family = spec.family
-        self._scratch = scratch
+        self._family = family
+        self._confinement = confinement
+        self._place = scratch.FOUNDER
         self._pid = os.getpid()
-        self._runner = CellRunner(spec.cell, spec.seed)
+        self._runner: CellRunner
 
     def serve(self) -> NoReturn:
         """Answer until the client hangs up."""
@@ -76,10 +58,15 @@ class _Worker:
             if not data:
                 os._exit(0)
             for frame in reader.feed(data):
-                if frame["op"] == "run":
-                    self.send(self._runner.run(frame["code"], frame["number"]))
-                else:
-                    self._fork(fds[0])
+                self._serve(frame, fds)
+
+    def _serve(self, frame: Frame, fds: list[int]) -> None:
+        if frame["op"] == "run":
+            self.send(self._runner.run(frame["code"], frame["number"]))
+        elif frame["op"] == "begin":
+            self._begin(frame)
+        else:
+            self._fork(fds[0])
 
     def send(self, frame: Frame) -> None:
         """Answer; a child of the code that came here ends instead."""
@@ -87,61 +74,39 @@ class _Worker:
             os._exit(0)
         self._sock.sendall(encode(frame))
 
+    def _begin(self, frame: Frame) -> None:
+        """Take up a session: its limits and its seed. Until now this process was any session's."""
+        self._confinement.limit_memory(frame["memory_mb"])
+        transcript = scratch.open_transcript(self._family, self._place)
+        self._runner = CellRunner(CellLimits(**frame["cell"]), frame["seed"], transcript)
+
     def _fork(self, twin_fd: int) -> None:
-        """Fork a twin twice over, so that it is the server's child and not the code's to wait for."""
+        """Fork a twin that is the server's child, so that it is not the code's to wait for."""
         threads = threading.active_count() - 1
         dice = random.getstate()  # Python seeds the generator afresh in every forked child
         try:
-            middle = os.fork()
+            pid = kernel.fork_sibling()
         except OSError as exc:
             os.close(twin_fd)
             self.send({"failed": str(exc)})
             return
-        if middle == 0:
-            self._fork_again(twin_fd, threads)
+        if pid == 0:
+            self._become_twin(socket.socket(fileno=twin_fd), threads)
             random.setstate(dice)
+            self.send({"ready": self._pid})
             return
         os.close(twin_fd)
-        _, status = os.waitpid(middle, 0)
-        self.send({"forked": True} if status == 0 else {"failed": "the process limit is reached"})
-
-    def _fork_again(self, twin_fd: int, threads: int) -> None:
-        try:
-            child = os.fork()
-        except OSError:
-            os._exit(1)
-        if child:
-            os._exit(0)
-        self._become_twin(socket.socket(fileno=twin_fd), threads)
+        self.send({"forked": pid})
 
     def _become_twin(self, sock: socket.socket, threads: int) -> None:
-        os.setsid()
         self._sock.close()
         self._sock, self._pid = sock, os.getpid()
-        self._runner.continue_in_twin(threads)
-        self._copy_scratch()
-        self.send({"ready": self._pid})
-
-    def _copy_scratch(self) -> None:
-        """A scratch folder of its own with the same files, and the same place in it."""
-        twin = os.path.join(self._family, str(self._pid))
-        place = os.path.relpath(os.getcwd(), self._scratch)
-        _copy_files(self._scratch, twin)
-        self._scratch = twin
-        _enter_scratch(twin)
-        inside = os.path.join(twin, place)
-        if not place.startswith("..") and os.path.isdir(inside):
-            os.chdir(inside)
-
-
-def _copy_files(source: str, target: str) -> None:
-    """Copy folders, files and links; modes and times are not kept, and sockets and pipes have no copy."""
-    os.mkdir(target)
-    for entry in os.scandir(source):
-        copy = os.path.join(target, entry.name)
-        if entry.is_symlink():
-            os.symlink(os.readlink(entry.path), copy)
-        elif entry.is_dir():
-            _copy_files(entry.path, copy)
-        elif entry.is_file():
-            shutil.copyfile(entry.path, copy)
+        original, self._place = self._place, str(self._pid)
+        try:
+            os.setpgid(0, 0)
+            scratch.enter_copy(os.path.join(self._family, original), os.path.join(self._family, self._place))
+            self._confinement.enter_twin()
+            self._runner.continue_in_twin(threads, scratch.open_transcript(self._family, self._place))
+        except OSError as exc:
+            self.send({"failed": str(exc)})
+            os._exit(1)

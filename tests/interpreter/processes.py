@@ -2,6 +2,7 @@
 
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -22,10 +23,20 @@ def descendants(root: int | None = None) -> set[int]:
     return found
 
 
+def named(name: str) -> set[int]:
+    """Living processes that gave themselves this name."""
+    found = set()
+    for pid in descendants():
+        with suppress(OSError):
+            if Path(f"/proc/{pid}/comm").read_text().strip() == name:
+                found.add(pid)
+    return found
+
+
 def settled(expected: set[int]) -> set[int]:
-    """The descendants once they are those expected, or after ten seconds: folders are removed by helpers."""
+    """The descendants once they are as many as expected, or after ten seconds: spares start, folders are removed."""
     deadline = time.monotonic() + 10
-    while (found := descendants()) != expected and time.monotonic() < deadline:
+    while len(found := descendants()) != len(expected) and time.monotonic() < deadline:
         time.sleep(0.01)
     return found
 

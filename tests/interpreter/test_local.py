@@ -4,6 +4,7 @@ import asyncio
 import gc
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,15 +13,18 @@ import pytest
 from cort_data.errors import InterpreterError
 from cort_data.interpreter import Session, open_interpreter
 from cort_data.interpreter.link import ServerLink
+from cort_data.interpreter.pool import SPARES
 
 from .conftest import LIMITS, Driver, strongest
-from .processes import descendants, open_descriptors, settled
+from .processes import descendants, named, open_descriptors, settled
 
-LEAVES_CHILDREN = """
-import os, time
+STRAY = "cort-stray"
+LEAVES_CHILDREN = f"""
+import ctypes, os, time
 for _ in range(3):
     if os.fork() == 0:
-        os.setsid()
+        ctypes.CDLL(None).prctl(15, b"{STRAY}")
+        os.setpgid(0, 0)
         if os.fork() == 0:
             time.sleep(600)
         time.sleep(600)
@@ -52,24 +56,64 @@ def test_closing_leaves_nothing() -> None:
 
 
 def test_closing_a_session_ends_its_children(local: Driver) -> None:
-    local.session()
-    before = descendants()
     session = local.session()
     local(session.run(LEAVES_CHILDREN))
-    assert len(descendants() - before) >= 4
+    assert len(named(STRAY)) >= 3
     local(session.close())
-    assert descendants() - before == set()
+    assert named(STRAY) == set()
 
 
 def test_a_kill_ends_the_children(local: Driver, session: Session) -> None:
-    before = descendants()
     local(session.run(LEAVES_CHILDREN))
+    assert len(named(STRAY)) >= 3
     local(session.run("import os\nos._exit(0)"))
-    assert len(descendants()) < len(before)
+    assert named(STRAY) == set()
+
+
+def test_a_timeout_ends_the_children(local: Driver, session: Session) -> None:
+    result = local(session.run(f"{LEAVES_CHILDREN}kept = 7\nwhile True: pass"))
+    assert (result.status, result.state_lost) == ("timeout", False)
+    assert named(STRAY) == set()
+    assert local(session.run("kept")).text == "7\n"
+
+
+def test_a_death_of_one_twin_ends_its_children_and_no_other(local: Driver, session: Session) -> None:
+    twin = local(session.fork())
+    local(twin.run(LEAVES_CHILDREN))
+    local(session.run("x = 7"))
+    local(twin.run("import os\nos._exit(0)"))
+    assert named(STRAY) == set()
+    assert local(session.run("x")).text == "7\n"
+    local(twin.close())
+
+
+def test_what_was_printed_before_a_death_is_kept(local: Driver, session: Session) -> None:
+    local(session.run("print('an earlier block')"))
+    result = local(session.run("import os\nprint('printed')\nos._exit(0)"))
+    assert (result.status, result.text) == ("died", "printed\n")
+    twin = local(session.fork())
+    assert local(twin.run("import os\nprint('by the twin')\nos._exit(0)")).text == "by the twin\n"
+    local(twin.close())
+
+
+def test_processes_that_hold_too_much_together_are_ended(local: Driver, session: Session) -> None:
+    code = "import os, time\nfor _ in range(3): os.fork()\ndata = b'x' * (100 << 20)\ntime.sleep(60)"
+    result = local(session.run(code))
+    assert (result.status, result.state_lost) == ("memory", True)
+    assert "the processes of the block held" in str(result.error)
+
+
+def test_cpu_time_of_children_counts(local: Driver, session: Session) -> None:
+    code = "import os, time\nif os.fork() == 0:\n    while True: pass\ntime.sleep(60)"
+    result = local(session.run(code))
+    assert (result.status, result.state_lost) == ("timeout", False)
+    assert "stopped after" in str(result.error)
 
 
 def test_sessions_in_a_row_leave_nothing(local: Driver) -> None:
-    local.session()
+    for number in range(SPARES):
+        local(local.session(number).close())
+    time.sleep(0.5)  # until the spare processes are there
     before, descriptors = descendants(), open_descriptors()
 
     async def one(number: int) -> None:
@@ -81,8 +125,8 @@ def test_sessions_in_a_row_leave_nothing(local: Driver) -> None:
 
     for number in range(20):
         local(one(number))
-    assert settled(before) == before
-    assert open_descriptors() == descriptors
+    assert len(settled(before)) == len(before)  # spares are others by now
+    assert len(open_descriptors()) == len(descriptors)
 
 
 def test_a_dead_server_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,7 +138,7 @@ def test_a_dead_server_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         session = await interpreter.session(0)
         cell = asyncio.create_task(session.run("import time\ntime.sleep(60)"))
         await asyncio.sleep(0.1)
-        link: ServerLink = interpreter._link  # type: ignore[attr-defined]
+        link: ServerLink = interpreter._pool._link  # type: ignore[attr-defined]
         os.kill(link._process.pid, signal.SIGKILL)
         with pytest.raises(InterpreterError, match="server died"):
             await cell

@@ -1,0 +1,140 @@
+"""A session and its twins, as the server keeps them: their scratch folder, their process namespace, their end.
+
+With namespaces, the folder is a file system of its own in memory: it has a size limit and is gone at once whatever was
+put into it; and ending the family is one kill, of its namespace. Without, the folder is a plain one, and removing it
+may take a process of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import stat
+from contextlib import suppress
+from typing import NoReturn
+
+from cort_data.interpreter import keeper, kernel, procs, scratch
+
+SCRATCH_OPTIONS = "size=64m,nr_inodes=20000,mode=700"
+
+
+class Family:
+    """The live sessions that came from one by forking."""
+
+    def __init__(self, folder: str, init: keeper.NamespaceInit | None) -> None:
+        self.folder = folder
+        self.init = init
+        self.places: dict[int, str] = {}
+        """Live session → name of its working folder."""
+
+    def kill(self) -> None:
+        """End every process of the family's namespace; `init.fd` becomes readable when it is done."""
+        if self.init:
+            with suppress(ProcessLookupError):  # it has ended
+                signal.pidfd_send_signal(self.init.fd, signal.SIGKILL)
+
+    def orphans(self) -> set[int]:
+        """Processes of the family's namespace whose parent ended; sessions are never among them."""
+        return procs.children(self.init.pid) if self.init else set()
+
+    def transcript(self, session: int, most: int) -> str:
+        """The start of what a session's last cell had printed, as the session left it. At most `most` bytes."""
+        path = scratch.transcript(self.folder, self.places[session])
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except OSError:
+            return ""
+        try:
+            is_file = stat.S_ISREG(os.fstat(fd).st_mode)  # the session may have put anything there
+            return os.pread(fd, most, 0).decode("utf-8", "ignore") if is_file else ""
+        finally:
+            os.close(fd)
+
+
+class Families:
+    """All live families of a server, by their sessions."""
+
+    def __init__(self, root: str, keeper_socket: socket.socket | None) -> None:
+        """`keeper_socket` None means: no namespaces."""
+        self._root = root
+        self._keeper = keeper_socket
+        self._home = os.open("/proc/self/ns/pid", os.O_RDONLY) if keeper_socket else -1
+        self._of: dict[int, Family] = {}
+        self.cleaners: set[int] = set()
+        """Processes that remove folders; children of the server that are no sessions."""
+
+    def __getitem__(self, session: int) -> Family:
+        return self._of[session]
+
+    def begin(self, session: int) -> Family:
+        """A new family for a session. OSError: the machine gives no more."""
+        init = keeper.take(self._keeper) if self._keeper else None
+        folder = os.path.join(self._root, str(session))
+        family = Family(folder, init)
+        os.mkdir(folder, 0o700)
+        try:
+            if init:
+                kernel.mount_tmpfs(folder, SCRATCH_OPTIONS)
+        except OSError:
+            os.rmdir(folder)
+            family.kill()
+            raise
+        family.places[session] = scratch.FOUNDER
+        self._of[session] = family
+        return family
+
+    def fork_into(self, family: Family) -> int:
+        """`os.fork`, with the child in the family's process namespace."""
+        if not family.init:
+            return os.fork()
+        kernel.setns(family.init.fd, kernel.CLONE_NEWPID)
+        pid = -1
+        try:
+            pid = os.fork()
+        finally:
+            if pid:
+                kernel.setns(self._home, kernel.CLONE_NEWPID)
+        return pid
+
+    def join(self, twin: int, origin: int, place: str) -> None:
+        """Count a twin into the family of the session that it was forked from."""
+        family = self._of[origin]
+        self._of[twin] = family
+        family.places[twin] = place
+
+    def leave(self, session: int) -> Family:
+        """Count a session out; without `places` the family is to be removed."""
+        family = self._of.pop(session)
+        del family.places[session]
+        return family
+
+    def remove(self, family: Family) -> None:
+        """Remove the folder of a family that has no process left."""
+        if family.init:
+            os.close(family.init.fd)
+            kernel.unmount(family.folder)
+            os.rmdir(family.folder)
+            return
+        try:
+            os.unlink(scratch.transcript(family.folder, scratch.FOUNDER))
+            os.rmdir(os.path.join(family.folder, scratch.FOUNDER))
+            os.rmdir(family.folder)
+        except OSError:
+            self._remove_aside(family.folder)
+
+    def _remove_aside(self, folder: str) -> None:
+        """Remove a folder in a process of its own: what a session left there must not stop the server."""
+        pid = os.fork()
+        if pid:
+            self.cleaners.add(pid)
+            return
+        try:
+            remove_tree(folder)
+        finally:
+            os._exit(1)
+
+
+def remove_tree(folder: str) -> NoReturn:
+    """Become a program that removes `folder`, however deep it is; never returns."""
+    os.execvp("rm", ["rm", "-rf", "--", folder])

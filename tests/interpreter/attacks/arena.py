@@ -18,12 +18,13 @@ from .outside import CANARY, Outside
 
 T = TypeVar("T")
 LIMITS = Limits(timeout_s=1.0, memory_mb=200, output_chars=4000)
-WAITS = replace(LIMITS, timeout_s=0.3)
+WAITS = replace(LIMITS, timeout_s=0.2)
 """For attacks that end at their wall limit."""
 STALL_S = 2.0
 BUSY_S = 10.0
 """On a busy machine everything may take this much longer; a stalled interpreter takes for ever."""
 SETTLE_S = 10.0
+STALLED_S = 60.0
 REFUSALS = (
     "PermissionError",
     "FileNotFoundError",
@@ -104,11 +105,16 @@ class Attacker:
         self._limits = limits
 
     def run(self, code: str) -> Result:
+        """One cell."""
+        return self._arena.together(self.start(code))[0]
+
+    async def start(self, code: str) -> Result:
         """One cell; it must have ended in a result when its time and that for a kill are over."""
-        return self._arena.bounded(self._session.run(code), self._limits)
+        async with asyncio.timeout(self._limits.wall_s + STALL_S + BUSY_S):
+            return await self._session.run(code)
 
     def fork(self) -> "Attacker":
-        twin = self._arena.bounded(self._session.fork(), self._limits)
+        twin = self._arena.together(self._session.fork())[0]
         return self._arena.hold(Attacker(self._arena, twin, self._limits))
 
     def try_fork(self) -> "Attacker | None":
@@ -119,7 +125,7 @@ class Attacker:
             return None
 
     def close(self) -> None:
-        self._arena.bounded(self._session.close(), self._limits)
+        self._arena.together(self._session.close())
 
 
 class Arena:
@@ -156,6 +162,14 @@ class Arena:
             results = {code: session.run(code) for code in attempts}
         return {code: f"{result.status} {result.feedback}" for code, result in results.items() if not refused(result)}
 
+    def attack_all(self, attacks: dict[str, str], limits: Limits = LIMITS) -> dict[str, Result]:
+        """Run hostile cells beside each other, each in a session of its own, which must still answer afterwards."""
+        with self.sessions(len(attacks), limits) as sessions:
+            results = self.together(*(s.start(code) for s, code in zip(sessions, attacks.values(), strict=True)))
+            answers = self.together(*(session.start("1 + 1") for session in sessions))
+        assert [answer.text.splitlines()[-1:] for answer in answers] == [["2"]] * len(attacks)
+        return dict(zip(attacks, results, strict=True))
+
     @contextmanager
     def session(self, limits: Limits = LIMITS) -> Iterator[Attacker]:
         """A hostile session; everything must be clean when it and its twins are closed."""
@@ -167,7 +181,7 @@ class Arena:
         """Several hostile sessions."""
         try:
             for number in range(count):
-                session = self.bounded(self.interpreter.session(number, limits), limits)
+                session = self.together(self.interpreter.session(number, limits))[0]
                 attacker = self.hold(Attacker(self, session, limits))
                 assert attacker.run(PRELUDE.format(mark=self.mark, names=self.names)).status is Status.OK
             yield self._held[:]
@@ -181,12 +195,14 @@ class Arena:
         self._held.append(attacker)
         return attacker
 
-    def bounded(self, coroutine: Coroutine[Any, Any, T], limits: Limits) -> T:
-        async def call() -> T:
-            async with asyncio.timeout(limits.wall_s + STALL_S + BUSY_S):
-                return await coroutine
+    def together(self, *calls: Coroutine[Any, Any, T]) -> list[T]:
+        """Await all; nothing of what an interpreter does may take for ever."""
 
-        return self._runner.run(call())
+        async def gather() -> list[T]:
+            async with asyncio.timeout(STALLED_S):
+                return await asyncio.gather(*calls)
+
+        return self._runner.run(gather())
 
     def check(self) -> None:
         """The next session is like the first one, no process of an attack is left, and nothing outside was touched."""
@@ -205,9 +221,9 @@ class Arena:
         assert not [pid for pid, (before, now) in grown.items() if now["rss_mb"] > before["rss_mb"] + 100]
 
     def _probe(self) -> dict[str, Any]:
-        session = self.bounded(self.interpreter.session(7), LIMITS)
-        result = self.bounded(session.run(PROBE), LIMITS)
-        self.bounded(session.close(), LIMITS)
+        session = self.together(self.interpreter.session(7))[0]
+        result = self.together(session.run(PROBE))[0]
+        self.together(session.close())
         assert result.status is Status.OK, result
         facts: dict[str, Any] = json.loads(result.text)
         return facts

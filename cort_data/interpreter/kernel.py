@@ -41,10 +41,11 @@ _PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
 _CAPSET = {"x86_64": 126, "aarch64": 91}
 _CAPABILITY_VERSION = 0x20080522
 
-_libc = ctypes.CDLL(None, use_errno=True)
-_libc.syscall.restype = ctypes.c_long
-_libc_holding_gil = ctypes.PyDLL(None, use_errno=True)
-_libc_holding_gil.syscall.restype = ctypes.c_long
+if sys.platform == "linux":  # elsewhere this module can be imported, no more
+    _libc = ctypes.CDLL(None, use_errno=True)
+    _libc.syscall.restype = ctypes.c_long
+    _libc_holding_gil = ctypes.PyDLL(None, use_errno=True)
+    _libc_holding_gil.syscall.restype = ctypes.c_long
 
 
 def is_linux() -> bool:

@@ -36,7 +36,11 @@ def open_local() -> Interpreter:
     return open_interpreter("local", LIMITS, strongest())
 
 
-OPEN: dict[str, Callable[[], Interpreter]] = {"local": open_local}
+def open_jupyter() -> Interpreter:
+    return open_interpreter("jupyter", LIMITS, "none")
+
+
+OPEN: dict[str, Callable[[], Interpreter]] = {"local": open_local, "jupyter": open_jupyter}
 """Every backend, as the suite opens it."""
 
 

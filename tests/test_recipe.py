@@ -133,6 +133,10 @@ def test_bytes_that_are_not_text(tmp_path):
 def test_places_and_parallelism_do_not_change_the_digest():
     digest = parse(GOOD).digest()
     assert parse(GOOD, "engine.in_flight=3", "engine.url=http://elsewhere/v1").digest() == digest
+    remote = ("interpreter.backend=remote", "interpreter.url=http://elsewhere:8400")
+    assert parse(GOOD, *remote).digest() == digest
+    assert parse(GOOD, *remote, "interpreter.isolation=none").digest() != digest
+    assert parse(GOOD, "interpreter.backend=jupyter").digest() != digest
     assert parse(GOOD, "rollout.calls=5").digest() != digest
     assert parse(GOOD, "problems.synth=a.jsonl").digest() == parse(GOOD, "problems.synth=b.jsonl").digest()
 

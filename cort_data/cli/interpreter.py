@@ -1,58 +1,107 @@
-"""`cort exec`: run files as the cells of one session, as the model's code blocks are run."""
+"""`cort interpreter serve`: sessions for other machines."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-import sys
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import asdict
+import os
+import secrets
+import socket
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cort_data.errors import RecipeError
-from cort_data.interpreter import Limits, Result, open_interpreter
+from cort_data.errors import InterpreterError
 
-DEFAULTS = Limits()
-SEED = 0
+if TYPE_CHECKING:
+    from cort_data.interpreter.hosting import Bounds
+
+TOKEN_VARIABLE = "CORT_INTERPRETER_TOKEN"
+TOKEN_CHARS = 16
+
+app = typer.Typer(help="The interpreter as a server.", no_args_is_help=True)
 
 
-def exec_command(
-    files: Annotated[list[str], typer.Argument(metavar="FILE", help="One cell each, in order; - is stdin.")],
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a cell.")] = False,
-    timeout: Annotated[float, typer.Option(help="CPU seconds a cell.")] = DEFAULTS.timeout_s,
-    memory: Annotated[int, typer.Option(help="Megabytes of the session.")] = DEFAULTS.memory_mb,
+@app.callback()
+def interpreter() -> None:
+    """Serve sessions of the interpreter to other machines."""
+
+
+@app.command("serve")
+def serve_command(
+    host: Annotated[
+        str, typer.Option(help="Address to serve on; 0.0.0.0 is every one this machine has.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8400,
+    token_file: Annotated[
+        Path | None, typer.Option(help=f"File with the token; default: {TOKEN_VARIABLE}, else a new one is made.")
+    ] = None,
     isolation: Annotated[str, typer.Option(help="full, reduced or none.")] = "full",
+    max_sessions: Annotated[int, typer.Option(min=1, help="Live sessions, of all clients together.")] = 64,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Most CPU seconds a cell that a client may ask for.")] = 10.0,
+    memory: Annotated[int, typer.Option(min=1, help="Most megabytes a session that a client may ask for.")] = 1024,
+    idle: Annotated[
+        float, typer.Option(min=1, help="Seconds after which a session is ended whose client is not heard of.")
+    ] = 300.0,
 ) -> None:
-    """Run each FILE as one cell of one session and print what a model would see.
+    """Serve sessions over HTTP to whoever has the token, until Ctrl-C or SIGTERM.
 
-    A failing cell is a result: the exit code stays 0.
+    Nothing is encrypted: between machines, serve on 127.0.0.1 and connect through a tunnel or a proxy with TLS.
 
-    Examples: `cort exec a.py b.py` · `echo "2**10" | cort exec --json -`
+    Examples: `cort interpreter serve` · `cort interpreter serve --token-file token --max-sessions 256 --memory 2048`
     """
-    cells = [_read(name) for name in files]
-    limits = Limits(timeout_s=timeout, memory_mb=memory)
-    asyncio.run(_print_results(cells, limits, isolation, as_json))
-
-
-async def _print_results(cells: Sequence[str], limits: Limits, isolation: str, as_json: bool) -> None:
-    async for result in _results(cells, limits, isolation):
-        typer.echo(json.dumps(asdict(result)) if as_json else result.feedback)
-
-
-async def _results(cells: Sequence[str], limits: Limits, isolation: str) -> AsyncIterator[Result]:
-    async with open_interpreter(limits=limits, isolation=isolation) as interpreter:
-        session = await interpreter.session(SEED)
-        for cell in cells:
-            yield await session.run(cell)
-
-
-def _read(name: str) -> str:
     try:
-        return sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
-    except OSError as exc:
-        raise RecipeError(f"cannot read {name}: {exc.strerror}") from exc
-    except UnicodeDecodeError as exc:
-        raise RecipeError(f"cannot read {name}: it is not UTF-8 text (byte {exc.start})") from exc
+        from cort_data.interpreter.hosting import Bounds
+        from cort_data.interpreter.serve import listen
+    except ModuleNotFoundError as error:
+        raise InterpreterError(f'{error.name} is missing; pip install "cort-data[serve]"') from None
+    bounds = Bounds(sessions=max_sessions, timeout_s=timeout, memory_mb=memory, idle_s=idle)
+    token = _given_token(token_file)
+    with listen(host, port) as listener:
+        asyncio.run(_serve(isolation, bounds, listener, token))
+
+
+async def _serve(isolation: str, bounds: Bounds, listener: socket.socket, given: str | None) -> None:
+    from cort_data.interpreter import open_interpreter
+    from cort_data.interpreter.serve import serve
+
+    token = given or secrets.token_urlsafe(32)
+    async with open_interpreter(isolation=isolation) as opened:
+        _announce(listener, isolation, bounds, None if given else token)
+        await serve(opened, isolation, bounds, listener, token)
+
+
+def _announce(listener: socket.socket, isolation: str, bounds: Bounds, made: str | None) -> None:
+    """Say where the server is and how to use it; a token is shown only if it was made here."""
+    address, port = listener.getsockname()[:2]
+    url = f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
+    lines = [
+        f"interpreter at {url}, isolation {isolation}, at most {bounds.sessions} sessions; on the client:",
+        f"  export {TOKEN_VARIABLE}={made or '...  # the token that you gave'}",
+        f"  cort exec --backend remote --url {url} --isolation {isolation} FILE",
+        f"  cort run RECIPE --set interpreter.backend=remote --set interpreter.url={url}",
+    ]
+    typer.echo("\n".join(lines), err=True)
+
+
+def _given_token(file: Path | None) -> str | None:
+    """The token of the file or the environment; None if there is neither."""
+    given = os.environ.get(TOKEN_VARIABLE) if file is None else _read(file)
+    if given is None:
+        return None
+    token = given.strip()
+    if len(token) < TOKEN_CHARS or len(token.split()) != 1:
+        raise InterpreterError(
+            f"{file or TOKEN_VARIABLE}: expected a token of at least {TOKEN_CHARS} characters without spaces, got "
+            f'{len(token)}; make one with: python -c "import secrets; print(secrets.token_urlsafe())"'
+        )
+    return token
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InterpreterError(f"--token-file: cannot read {file}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise InterpreterError(f"--token-file: {file} is not UTF-8 text") from None

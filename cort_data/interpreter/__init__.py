@@ -75,7 +75,13 @@ def _jupyter(limits: Limits, isolation: str, _url: str) -> Interpreter:
     return JupyterInterpreter(limits)
 
 
-_BACKENDS: dict[str, Callable[[Limits, str, str], Interpreter]] = {"local": _local, "jupyter": _jupyter}
+def _remote(limits: Limits, isolation: str, url: str) -> Interpreter:
+    from cort_data.interpreter.remote import RemoteInterpreter
+
+    return RemoteInterpreter(url, limits, isolation)
+
+
+_BACKENDS: dict[str, Callable[[Limits, str, str], Interpreter]] = {"local": _local, "jupyter": _jupyter, "remote": _remote}
 BACKENDS = tuple(_BACKENDS)
 
 

@@ -103,13 +103,23 @@ class SamplingSettings(_Section):
 class InterpreterSettings(_Section):
     """What runs the python of a trace, and within which limits."""
 
-    backend: Annotated[str, Field(description="`local`: processes on this machine")] = "local"
+    backend: Annotated[
+        str, Field(description="`local`: processes on this machine; `remote`: such processes on another one")
+    ] = "local"
+    url: Annotated[
+        str | None, Field(description="Address of `cort interpreter serve`, as http://host:8400 (remote only)")
+    ] = None
     timeout_s: Annotated[float, Field(gt=0, description="CPU seconds that one block may take")] = 10.0
     memory_mb: Annotated[int, Field(ge=64, description="Memory that one session may hold, in MB")] = 1024
     output_chars: Annotated[
         int, Field(ge=100, description="Characters of output that are shown; the middle of more is cut")
     ] = 4000
     isolation: Annotated[Isolation, Field(description="How far sessions are kept from the machine")] = Isolation.FULL
+
+    def semantics(self) -> dict[str, Any]:
+        """What shapes a cell's result: not the machine; a remote session is a local one there."""
+        tree = self.model_dump(mode="json", exclude={"url"})
+        return tree | {"backend": "local"} if self.backend == "remote" else tree
 
 
 class RolloutSection(RolloutSettings):
@@ -195,8 +205,8 @@ class Recipe(_Section):
         return parse_filters(entry.model_dump() for entry in self.filters)
 
     def digest(self) -> str:
-        """16 hex digits over all that shapes the results: paths and `in_flight` are left out."""
-        tree = self.model_dump(mode="json")
+        """16 hex digits over all that shapes the results: paths, addresses and `in_flight` are left out."""
+        tree = self.model_dump(mode="json") | {"interpreter": self.interpreter.semantics()}
         for path in (("engine", "in_flight"), ("engine", "url")):
             del tree[path[0]][path[1]]
         for role in ("synth", "test"):

@@ -115,7 +115,9 @@ async def open_resources(
     """What filters work with, opened; the interpreter and the grader start when they are first asked."""
     limits = Limits(interpreter.timeout_s, interpreter.memory_mb, interpreter.output_chars)
     with Grader() as grader:
-        async with open_interpreter(interpreter.backend, limits, interpreter.isolation) as opened:
+        async with open_interpreter(
+            interpreter.backend, limits, interpreter.isolation, interpreter.url or ""
+        ) as opened:
             yield Resources(opened, grader, evaluation)
 
 

@@ -66,7 +66,7 @@ def interpreter_of(recipe: Recipe) -> Interpreter:
     """The recipe's interpreter, not started yet."""
     section = recipe.interpreter
     limits = Limits(timeout_s=section.timeout_s, memory_mb=section.memory_mb, output_chars=section.output_chars)
-    return open_interpreter(section.backend, limits, section.isolation)
+    return open_interpreter(section.backend, limits, section.isolation, section.url or "")
 
 
 def engine_settings(recipe: Recipe, model: str) -> EngineSettings:
@@ -111,14 +111,7 @@ def _reworded(hint: Hint, texts: Sequence[str] | None) -> Hint:
 
 def interpreter_used(recipe: Recipe) -> InterpreterUsed:
     """The interpreter semantics, as each trace records them."""
-    section = recipe.interpreter
-    return InterpreterUsed(
-        backend=section.backend,
-        isolation=section.isolation,
-        timeout_s=section.timeout_s,
-        memory_mb=section.memory_mb,
-        output_chars=section.output_chars,
-    )
+    return InterpreterUsed(**recipe.interpreter.semantics())
 
 
 def trace_key(recipe: Recipe, model: str, policy: str) -> dict[str, Any]:
@@ -132,7 +125,7 @@ def trace_key(recipe: Recipe, model: str, policy: str) -> dict[str, Any]:
             "profile": recipe.engine.profile,
         },
         "sampling": recipe.sampling.model_dump(mode="json"),
-        "interpreter": recipe.interpreter.model_dump(mode="json"),
+        "interpreter": recipe.interpreter.semantics(),
         "rollout": {
             "policy": policy,
             "calls": recipe.rollout.calls,

@@ -8,6 +8,8 @@ import pytest
 
 from cort_data.interpreter import Interpreter, Limits, Result, Session, isolation_report, open_interpreter
 
+from .servers import OwnServer
+
 T = TypeVar("T")
 LIMITS = Limits(timeout_s=1.0, memory_mb=150, output_chars=1000)
 
@@ -40,7 +42,11 @@ def open_jupyter() -> Interpreter:
     return open_interpreter("jupyter", LIMITS, "none")
 
 
-OPEN: dict[str, Callable[[], Interpreter]] = {"local": open_local, "jupyter": open_jupyter}
+def open_remote() -> Interpreter:
+    return OwnServer(LIMITS, strongest())
+
+
+OPEN: dict[str, Callable[[], Interpreter]] = {"local": open_local, "jupyter": open_jupyter, "remote": open_remote}
 """Every backend, as the suite opens it."""
 
 

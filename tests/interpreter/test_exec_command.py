@@ -7,7 +7,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from cort_data.cli.interpreter import exec_command
+from cort_data.cli.exec import exec_command
 from cort_data.errors import CortError
 
 from .conftest import strongest

@@ -2,7 +2,15 @@ import pytest
 
 from cort_data.errors import CortError, HintError, RecipeError
 from cort_data.recipe import load_recipe
-from cort_data.stages.workshop import engine_settings, model_hash, policy_hash, policy_of, trace_key
+from cort_data.stages.workshop import (
+    engine_settings,
+    interpreter_of,
+    interpreter_used,
+    model_hash,
+    policy_hash,
+    policy_of,
+    trace_key,
+)
 
 from .fakes import recipe
 
@@ -38,6 +46,10 @@ def test_the_paper_recipes_have_the_papers_sentences(name):
 def test_the_key_of_a_trace_holds_what_shapes_it(tmp_path):
     key = trace_key(recipe(tmp_path), "fake", "none")
     assert trace_key(recipe(tmp_path, "engine.in_flight=9", "rollout.samples=7"), "fake", "none") == key
+    remote = recipe(tmp_path, "interpreter.backend=remote", "interpreter.url=http://elsewhere:8400")
+    assert trace_key(remote, "fake", "none") == key
+    assert interpreter_used(remote) == interpreter_used(recipe(tmp_path))
+    assert trace_key(recipe(tmp_path, "interpreter.backend=jupyter"), "fake", "none") != key
     assert trace_key(recipe(tmp_path, "rollout.tokens=9"), "fake", "none") != key
     assert trace_key(recipe(tmp_path), "fake", "prompt_hint") != key
 
@@ -61,3 +73,11 @@ def test_nano_models_are_found_by_name(tmp_path):
 def test_an_unknown_policy_names_those_there_are(tmp_path):
     with pytest.raises(CortError, match="none, prompt_hint, hint_engineering"):
         policy_of(recipe(tmp_path), "hope")
+
+
+def test_a_remote_interpreter_is_opened_at_its_address(tmp_path, monkeypatch):
+    monkeypatch.delenv("CORT_INTERPRETER_TOKEN", raising=False)
+    with pytest.raises(CortError, match="http://elsewhere:8400 wants a token"):
+        interpreter_of(recipe(tmp_path, "interpreter.backend=remote", "interpreter.url=http://elsewhere:8400"))
+    with pytest.raises(CortError, match=r"interpreter\.url: expected the address of a server"):
+        interpreter_of(recipe(tmp_path, "interpreter.backend=remote"))

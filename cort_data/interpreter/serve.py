@@ -1,0 +1,255 @@
+"""An HTTP server of interpreter sessions: the routes of `remote_protocol` over the sessions of `hosting`.
+
+Whoever has the token can run code within the limits and the isolation of the server. Nothing is encrypted: between
+machines it belongs behind a proxy that speaks TLS, or at the end of a tunnel.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import signal
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from http import HTTPStatus
+from typing import TypeVar
+
+import uvicorn
+from pydantic import BaseModel, ValidationError
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from cort_data.errors import InterpreterError
+from cort_data.interpreter.base import Interpreter
+from cort_data.interpreter.hosting import Bounds, ClientGoneError, RefusedError, SessionHost
+from cort_data.interpreter.remote_protocol import (
+    MAX_BODY_BYTES,
+    VERSION,
+    Complaint,
+    Heartbeat,
+    OpenRequest,
+    ServerStatus,
+    decode_code,
+    encode_result,
+)
+
+RETRY_AFTER_S = 1
+KEEP_ALIVE_S = 120
+"""Longer than clients keep an unused connection, so that they do not send into one that is being closed."""
+SHUTDOWN_S = 5
+BACKLOG = 2048
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class Service:
+    """What the routes do."""
+
+    def __init__(self, host: SessionHost, isolation: str) -> None:
+        self._host = host
+        self._isolation = isolation
+
+    def application(self, token: str) -> ASGIApp:
+        """The server as an ASGI application."""
+        session, cell = "/sessions/{session:uuid}", "/sessions/{session:uuid}/cells/{number:int}"
+        routes = [
+            Route("/status", self.status, methods=["GET"]),
+            Route("/heartbeat", self.heartbeat, methods=["POST"]),
+            Route(session, self.open, methods=["PUT"]),
+            Route(session, self.end, methods=["DELETE"]),
+            Route(session + "/twins/{twin:uuid}", self.fork, methods=["PUT"]),
+            Route(cell, self.run, methods=["PUT"]),
+            Route(cell, self.cancel, methods=["DELETE"]),
+        ]
+        errors = {InterpreterError: _on_error, HTTPException: _on_http_error, ClientDisconnect: _on_hang_up}
+        return TokenGuard(Starlette(routes=routes, exception_handlers=errors), token)
+
+    async def status(self, _request: Request) -> Response:
+        """What this server is and has."""
+        return _json(
+            ServerStatus(
+                version=VERSION,
+                isolation=self._isolation,
+                forks=self._host.forks,
+                sessions=len(self._host),
+                capacity=self._host.bounds.sessions,
+                idle_s=self._host.bounds.idle_s,
+            )
+        )
+
+    async def heartbeat(self, request: Request) -> Response:
+        """Keep a client's sessions."""
+        self._host.keep(_parsed(Heartbeat, await _body(request)).sessions)
+        return _done()
+
+    async def open(self, request: Request) -> Response:
+        """Open a session."""
+        asked = _parsed(OpenRequest, await _body(request))
+        await self._host.open(request.path_params["session"], asked.seed, asked.limits.limits())
+        return _done()
+
+    async def fork(self, request: Request) -> Response:
+        """Copy a session."""
+        await self._host.fork(request.path_params["session"], request.path_params["twin"])
+        return _done()
+
+    async def run(self, request: Request) -> Response:
+        """Run a cell."""
+        try:
+            code = decode_code(await _body(request))
+        except UnicodeDecodeError as error:
+            raise RefusedError(HTTPStatus.UNPROCESSABLE_ENTITY, f"the code is not UTF-8 (byte {error.start})") from None
+        names = request.path_params
+        # the body is read: the next thing to be received is that the client hangs up
+        result = await self._host.run(names["session"], names["number"], code, request.receive)
+        return Response(encode_result(result), media_type="application/json")
+
+    async def cancel(self, request: Request) -> Response:
+        """Kill a cell."""
+        await self._host.cancel(request.path_params["session"], request.path_params["number"])
+        return _done()
+
+    async def end(self, request: Request) -> Response:
+        """End a session."""
+        await self._host.end(request.path_params["session"])
+        return _done()
+
+
+class TokenGuard:
+    """Lets through who has the token; nothing else of the server can be reached or seen without."""
+
+    def __init__(self, app: ASGIApp, token: str) -> None:
+        self._app = app
+        self._expected = f"Bearer {token}".encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if self._holds_token(scope):
+            await self._app(scope, receive, send)
+            return
+        refusal = _complaint(HTTPStatus.UNAUTHORIZED, "the token is missing or wrong", {"WWW-Authenticate": "Bearer"})
+        await refusal(scope, receive, send)
+
+    def _holds_token(self, scope: Scope) -> bool:
+        given = dict(scope["headers"]).get(b"authorization", b"")
+        return hmac.compare_digest(given, self._expected)
+
+
+async def serve(interpreter: Interpreter, isolation: str, bounds: Bounds, listener: socket.socket, token: str) -> None:
+    """Serve until SIGINT or SIGTERM; then end all sessions. Closes the listener."""
+    host = SessionHost(interpreter, bounds)
+    config = uvicorn.Config(
+        Service(host, isolation).application(token),
+        lifespan="off",
+        ws="none",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=SHUTDOWN_S,
+        backlog=BACKLOG,
+    )
+    reaper = asyncio.create_task(host.end_idle())
+    try:
+        with _signals_only_end_the_server():
+            await _Server(config, host).serve(sockets=[listener])
+    finally:
+        reaper.cancel()
+        await host.close()
+
+
+def listen(address: str, port: int) -> socket.socket:
+    """A socket to serve on; port 0 takes a free one. Raises InterpreterError."""
+    try:
+        family, kind, protocol, _, name = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0]
+        # with the protocol named, asyncio sends small answers at once; else they wait 40 ms for more
+        listener = socket.socket(family, kind, protocol)
+        with suppress(AttributeError):
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(name)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        raise InterpreterError(
+            f"cannot listen on {address}:{port}: {error.strerror}; choose another --port or --host"
+        ) from None
+    return listener
+
+
+class _Server(uvicorn.Server):
+    """Ends the sessions before it waits for answers: a running cell's answer is then that it was ended."""
+
+    def __init__(self, config: uvicorn.Config, host: SessionHost) -> None:
+        super().__init__(config)
+        self._host = host
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End sessions, then connections."""
+        await self._host.close()
+        await super().shutdown(sockets)
+
+
+@contextmanager
+def _signals_only_end_the_server() -> Iterator[None]:
+    """Uvicorn raises a signal again once it has ended; the interpreter is still to be closed then."""
+    before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+async def _body(request: Request) -> bytes:
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > MAX_BODY_BYTES:
+            raise RefusedError(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the request is too large; at most {MAX_BODY_BYTES} bytes"
+            )
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _parsed(message: type[M], body: bytes) -> M:
+    try:
+        return message.model_validate_json(body)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the request"
+        raise RefusedError(HTTPStatus.UNPROCESSABLE_ENTITY, f"{place}: {first['msg']}") from None
+
+
+async def _on_error(request: Request, error: Exception) -> Response:
+    status = error.status if isinstance(error, RefusedError) else HTTPStatus.INTERNAL_SERVER_ERROR
+    if isinstance(error, ClientGoneError):
+        return await _on_hang_up(request, error)
+    full = status is HTTPStatus.SERVICE_UNAVAILABLE
+    return _complaint(status, str(error), {"Retry-After": str(RETRY_AFTER_S)} if full else {})
+
+
+async def _on_http_error(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return _complaint(HTTPStatus(error.status_code), error.detail, error.headers or {})
+
+
+async def _on_hang_up(_request: Request, _error: Exception) -> Response:
+    """For nobody: the connection is gone."""
+    return _complaint(HTTPStatus.REQUEST_TIMEOUT, "the client hung up", {})
+
+
+def _complaint(status: HTTPStatus, text: str, headers: Mapping[str, str]) -> Response:
+    return _json(Complaint(error=text), status, headers)
+
+
+def _json(message: BaseModel, status: HTTPStatus = HTTPStatus.OK, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(message.model_dump_json(), status, headers, media_type="application/json")
+
+
+def _done() -> Response:
+    return Response(status_code=HTTPStatus.NO_CONTENT)

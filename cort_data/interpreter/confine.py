@@ -47,9 +47,10 @@ class ProcessLimits:
 class Confinement:
     """What a session's process has given up, and what is left to do when it takes up a session or becomes a twin."""
 
-    def __init__(self, isolation: str) -> None:
+    def __init__(self, isolation: str, address_space: int) -> None:
+        """`address_space` is what the libraries have mapped, in bytes."""
         self._isolation = isolation
-        self._address_space = procs.address_space()
+        self._address_space = address_space
 
     def limit_memory(self, memory_mb: int) -> None:
         """Bound the address space, from the libraries' on."""
@@ -69,14 +70,14 @@ class Confiner:
     def __init__(self, isolation: str, limits: ProcessLimits) -> None:
         self._isolation = isolation
         self._limits = limits
+        self._address_space = procs.address_space()
         if isolation != "none":
-            self._files = landlock.Rules(places.readable(), places.DEVICES)
+            self._files = landlock.Rules(places.without_links(), places.DEVICES)
             seccomp.prepare(attributes=isolation == "reduced")
         self._other_user = isolation == "full" and namespaces.has_session_user()
 
     def enter_session(self, family: str, keep: int) -> Confinement:
         """Give up, for good, what a session must not have; of the descriptors over 2, only `keep` stays open."""
-        confinement = Confinement(self._isolation)
         procs.prefer_for_killing()
         if self._isolation == "full":
             namespaces.own_user(family, other=self._other_user)
@@ -91,7 +92,7 @@ class Confiner:
         os.closerange(3, keep)
         os.closerange(keep + 1, 1 << 20)
         _limit(resource.RLIMIT_NOFILE, self._limits.open_files)
-        return confinement
+        return Confinement(self._isolation, self._address_space)
 
 
 def enter_server(isolation: str, scratch: str) -> tuple[str, socket.socket | None]:

@@ -39,8 +39,9 @@ class Rules:
 
     def __init__(self, read: Iterable[str], write: Iterable[str]) -> None:
         """Reading beneath `read`; everything but making devices beneath `write`. What does not exist needs no rule."""
-        self._version = version()
-        self._handled = _ALL_FILES[min(self._version, max(_ALL_FILES))]
+        known = version()
+        self._handled = _ALL_FILES[min(known, max(_ALL_FILES))]
+        self._attributes = _attributes(known, self._handled)
         self._rules = [self._rule(path, _READ_FILE | _READ_DIR) for path in read if os.path.exists(path)]
         self._rules += [self._rule(path, self._handled & ~_MAKE_DEVICES) for path in write if os.path.exists(path)]
 
@@ -49,7 +50,7 @@ class Rules:
 
         It holds for good, children included.
         """
-        ruleset = _create(self._version, self._handled)
+        ruleset = kernel.syscall("landlock_create_ruleset", _CREATE, self._attributes, len(self._attributes), 0)
         for rule in [*self._rules, self._rule(folder, self._handled & ~_MAKE_DEVICES)]:
             kernel.syscall("landlock_add_rule", _ADD, ruleset, _RULE_PATH_BENEATH, rule, 0)
         kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
@@ -63,12 +64,11 @@ class Rules:
         return ctypes.create_string_buffer(struct.pack("=Qi", rights, fd), 12)
 
 
-def _create(known: int, handled: int) -> int:
+def _attributes(known: int, handled: int) -> ctypes.Array[ctypes.c_char]:
     fields = [handled]
     if known >= 4:
         fields.append(_ALL_TCP)
     if known >= 6:
         fields.append(_ALL_SCOPES)
-    attributes = struct.pack(f"={len(fields)}Q", *fields)
-    buffer = ctypes.create_string_buffer(attributes, len(attributes))
-    return kernel.syscall("landlock_create_ruleset", _CREATE, buffer, len(attributes), 0)
+    packed = struct.pack(f"={len(fields)}Q", *fields)
+    return ctypes.create_string_buffer(packed, len(packed))

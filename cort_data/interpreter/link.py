@@ -149,6 +149,10 @@ class ServerLink:
             end = self._ends.pop(message["exit"], None)
             if end and not end.done():
                 end.set_result(SessionEnd(message["status"], message["text"]))
+        elif "failed" in message:
+            end = self._ends.pop(message["failed"], None)
+            if end and not end.done():
+                end.set_exception(InterpreterError(f"cannot open a session: {message['error']}"))
         elif "id" in message:
             answer = self._answers.get(message["id"])
             if answer and not answer.done():

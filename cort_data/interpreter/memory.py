@@ -25,6 +25,7 @@ class MemoryGuard:
 
     def __init__(self) -> None:
         self._limited = False
+        self._tight = False
         if sys.platform != "win32":
             self._soft, self._hard = resource.getrlimit(resource.RLIMIT_AS)
             self._limited = self._soft != resource.RLIM_INFINITY
@@ -33,11 +34,19 @@ class MemoryGuard:
         """The session's limit, or as much more as leaves the cell a little; ends the process if there is none."""
         if not self._limited:
             return
+        if not self._tight:
+            resource.setrlimit(resource.RLIMIT_AS, (self._soft, self._hard))
+            return
         for soft in range(self._soft, self._hard - _REPORT_BYTES + 1, _CELL_BYTES):
             resource.setrlimit(resource.RLIMIT_AS, (soft, self._hard))
             if _available(_CELL_BYTES):
+                self._tight = soft > self._soft
                 return
         os._exit(MEMORY_EXIT)
+
+    def ran_out(self) -> None:
+        """A cell found the memory full: the next one may need room to free some."""
+        self._tight = True
 
     def open_for_report(self) -> None:
         """Everything, to report what a cell did."""

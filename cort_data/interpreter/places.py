@@ -33,5 +33,11 @@ def readable() -> tuple[str, ...]:
     return tuple(path for path in existing if not _inside_another(path, existing))
 
 
+def without_links() -> tuple[str, ...]:
+    """The same places by their real paths, so that `/lib` is no second name for a part of `/usr`."""
+    real = sorted({os.path.realpath(path) for path in readable()})
+    return tuple(path for path in real if not _inside_another(path, real))
+
+
 def _inside_another(path: str, paths: list[str]) -> bool:
     return any(path.startswith(other + "/") for other in paths)

@@ -63,9 +63,7 @@ class SessionProcess:
         process = cls(link, number, ours)
         try:
             with theirs:
-                answer = await link.call("open", (theirs.fileno(),), session=number)
-            if answer["error"]:
-                raise InterpreterError(f"cannot open a session: {answer['error']}")
+                await link.post("open", (theirs.fileno(),), session=number)
             await process.expect_ready()
         except BaseException:
             process._abandon()

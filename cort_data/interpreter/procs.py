@@ -79,7 +79,9 @@ def namespace(pid: int) -> int:
 def prefer_for_killing() -> None:
     """When the machine's memory runs out, this process and its children go first."""
     with suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("1000")
+        fd = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
+        os.write(fd, b"1000")
+        os.close(fd)
 
 
 def address_space() -> int:

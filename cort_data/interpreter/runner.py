@@ -20,6 +20,9 @@ from dataclasses import dataclass
 from types import FrameType, ModuleType
 from typing import Any
 
+# `signal.signal` spends more time on enums than a short cell takes
+from _signal import signal as set_handler  # type: ignore[import-not-found]  # isort: skip
+
 from cort_data.interpreter.cell import CellOutput, CellTimeout, format_error, run_cell
 from cort_data.interpreter.memory import MemoryGuard
 from cort_data.interpreter.output import OutputStream, cut_text
@@ -94,7 +97,10 @@ class CellRunner:
             return "timeout"
         if output.raised is None:
             return "ok"
-        return "memory" if issubclass(output.raised, MemoryError) else "error"
+        if not issubclass(output.raised, MemoryError):
+            return "error"
+        self._memory.ran_out()
+        return "memory"
 
     def _run_guarded(self, code: str, number: int) -> CellOutput:
         """The cell under its timers, also when time or memory runs out outside of its own code."""
@@ -118,10 +124,10 @@ class CellRunner:
 
     def _start_timers(self) -> None:
         self._stopped = None
-        signal.signal(signal.SIGINT, self._on_signal)
+        set_handler(signal.SIGINT, self._on_signal)
         self._cell_active = True
         if sys.platform != "win32":  # which has no timer of CPU time: the wall limit alone holds there
-            signal.signal(signal.SIGPROF, self._on_signal)
+            set_handler(signal.SIGPROF, self._on_signal)
             signal.setitimer(signal.ITIMER_PROF, self._limits.timeout_s, INTERRUPT_AGAIN_S)
 
     def _stop_timers(self) -> None:
@@ -151,9 +157,7 @@ class _Console:
         """Take a new file, in the working folder."""
         if self._fd >= 0:
             os.close(self._fd)
-        self._fd, path = tempfile.mkstemp(dir=os.getcwd())
-        with suppress(PermissionError):  # Windows keeps an open file; it goes with the folder
-            os.unlink(path)
+        self._fd = _file_without_name()
         os.dup2(self._fd, 1)
         os.dup2(self._fd, 2)
 
@@ -168,6 +172,16 @@ class _Console:
         os.lseek(self._fd, 0, os.SEEK_SET)
         text, cut = cut_text(data.decode("utf-8", "backslashreplace"), limit)
         return text, cut + size - len(data)
+
+
+def _file_without_name() -> int:
+    if sys.platform == "linux":
+        with suppress(OSError):  # not every file system can
+            return os.open(".", os.O_RDWR | os.O_TMPFILE, 0o600)
+    fd, path = tempfile.mkstemp(dir=".")
+    with suppress(PermissionError):  # Windows keeps an open file; it goes with the folder
+        os.unlink(path)
+    return fd
 
 
 def _seed(seed: int) -> None:

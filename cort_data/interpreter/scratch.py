@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import select
 import shutil
 import stat
 import tempfile
@@ -15,6 +16,8 @@ from contextlib import suppress
 
 FOUNDER = "0"
 """Working folder of a family's first session; that of a twin is called by the number of its process."""
+ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "MPLBACKEND": "agg"}
+"""All that a session sees of an environment, beside the place of its working folder."""
 _GONE = " (deleted)"
 _ONCE = os.O_CREAT | os.O_EXCL | os.O_TRUNC | os.O_NOFOLLOW
 
@@ -30,12 +33,9 @@ def open_transcript(family: str, place: str) -> int:
 
 
 def enter(folder: str) -> None:
-    """Work in `folder`, with an environment that knows nothing else."""
+    """Work in `folder`."""
     os.chdir(folder)
-    os.environ.clear()
-    os.environ.update(
-        {"HOME": folder, "TMPDIR": folder, "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "MPLBACKEND": "agg"}
-    )
+    os.environ["HOME"] = os.environ["TMPDIR"] = folder
 
 
 def enter_copy(source: str, target: str) -> None:
@@ -46,10 +46,18 @@ def enter_copy(source: str, target: str) -> None:
     inside = os.path.join(target, place)
     if not place.startswith("..") and os.path.isdir(inside):
         os.chdir(inside)
-    for fd in range(3, os.sysconf("SC_OPEN_MAX")):
+    for fd in _readable_descriptors():
         with suppress(OSError):
             if stat.S_ISREG(os.fstat(fd).st_mode):
                 _reopen(fd, source, target)
+
+
+def _readable_descriptors() -> list[int]:
+    """Open descriptors over 2 that can be read at once, as files always can; one call asks about them all."""
+    poll = select.poll()
+    for fd in range(3, os.sysconf("SC_OPEN_MAX")):
+        poll.register(fd, select.POLLIN)
+    return [fd for fd, event in poll.poll(0) if not event & select.POLLNVAL]
 
 
 def _copy(source: str, target: str) -> None:

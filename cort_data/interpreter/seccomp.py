@@ -139,7 +139,7 @@ _CLONE = (56, 220)
 _CLONE3 = (435, 435)
 _NAMESPACE_FLAGS = 0x7E020080
 
-_LOAD, _JUMP_EQUAL, _JUMP_GREATER_EQUAL, _JUMP_ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+_LOAD, _JUMP, _JUMP_EQUAL, _JUMP_GREATER_EQUAL, _JUMP_ANY_BIT, _RETURN = 0x20, 0x05, 0x15, 0x35, 0x45, 0x06
 _ALLOW, _KILL_PROCESS, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
 _NUMBER_AT, _MACHINE_AT, _FIRST_AT, _SECOND_AT = 0, 4, 16, 24
 _REFUSE = _ERRNO | errno.EPERM
@@ -164,39 +164,39 @@ def restrict(*, attributes: bool) -> None:
     `attributes` refuses changing the modes, owners and times of files, which Landlock does not cover, where no
     read-only mount does.
     """
-    _install(_session_filter(os.getpid(), attributes))
+    _session_filter(os.getpid(), attributes).install()
 
 
 def refuse_signals() -> None:
     """For a twin, whose filter still lets it signal its original: no signals but to its own group."""
-    _install(_twin_filter())
+    _twin_filter().install()
 
 
-def _install(program: bytes) -> None:
-    instructions = ctypes.create_string_buffer(program, len(program))
-    description = _Program(len(program) // 8, ctypes.addressof(instructions))
-    kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
-    kernel.prctl_pointer(_PR_SET_SECCOMP, _MODE_FILTER, ctypes.addressof(description))
+class _Filter(ctypes.Structure):
+    """A filter as the kernel takes it."""
 
+    _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p))
 
-class _Program(ctypes.Structure):
-    _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_void_p))
+    def install(self) -> None:
+        """Lay it on this process."""
+        kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
+        kernel.prctl_pointer(_PR_SET_SECCOMP, _MODE_FILTER, ctypes.addressof(self))
 
 
 @cache
-def _session_filter(pid: int, attributes: bool) -> bytes:
+def _session_filter(pid: int, attributes: bool) -> _Filter:
     """Another architecture dies, refused numbers and clones into namespaces fail, signals go to `pid` alone."""
     column, audit = _MACHINES[platform.machine()]
     table = {**_REFUSED, **(_ATTRIBUTES if attributes else {})}
     refused = sorted(number for numbers in table.values() if (number := numbers[column]) is not None)
-    return b"".join(
+    return _filter(
         [
             _instruction(_LOAD, _MACHINE_AT),
             _instruction(_JUMP_EQUAL, audit, then=1),
             _instruction(_RETURN, _KILL_PROCESS),
             _instruction(_LOAD, _NUMBER_AT),
             *_return_if(_JUMP_GREATER_EQUAL, _X32_BIT, errno.ENOSYS),
-            *(part for number in refused for part in _return_if(_JUMP_EQUAL, number, errno.EPERM)),
+            *_refuse_any(refused),
             # clone3 hides its flags in memory, where a filter cannot look; without it glibc falls back to clone
             *_return_if(_JUMP_EQUAL, _CLONE3[column], errno.ENOSYS),
             *(part for numbers in _SIGNALS.values() for part in _allow_if(numbers[column], (_FIRST_AT, (pid,)))),
@@ -211,10 +211,10 @@ def _session_filter(pid: int, attributes: bool) -> bytes:
 
 
 @cache
-def _twin_filter() -> bytes:
+def _twin_filter() -> _Filter:
     """Laid over the filter of the session that it was forked from."""
     column, _ = _MACHINES[platform.machine()]
-    return b"".join(
+    return _filter(
         [
             _instruction(_LOAD, _NUMBER_AT),
             *(part for numbers in _SIGNALS.values() for part in _return_if(_JUMP_EQUAL, numbers[column], errno.EPERM)),
@@ -222,6 +222,27 @@ def _twin_filter() -> bytes:
             _instruction(_RETURN, _ALLOW),
         ]
     )
+
+
+def _filter(instructions: list[bytes]) -> _Filter:
+    return _Filter(len(instructions), b"".join(instructions))
+
+
+def _refuse_any(numbers: list[int]) -> list[bytes]:
+    """Refuse these calls, which are sorted; go on behind this with any other.
+
+    A search tree: at its installation the kernel runs the filter once for every call that there is.
+    """
+    if len(numbers) <= 2:
+        return [part for number in numbers for part in _return_if(_JUMP_EQUAL, number, errno.EPERM)]
+    middle = len(numbers) // 2
+    below, above = _refuse_any(numbers[:middle]), _refuse_any(numbers[middle:])
+    return [
+        _instruction(_JUMP_GREATER_EQUAL, numbers[middle], then=len(below) + 1),
+        *below,
+        _instruction(_JUMP, len(above)),
+        *above,
+    ]
 
 
 def _allow_if(number: int, *tests: tuple[int, tuple[int, ...]]) -> list[bytes]:

@@ -21,7 +21,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from cort_data.interpreter import confine, preload, procs, worker
+from cort_data.interpreter import confine, preload, procs, scratch, worker
 from cort_data.interpreter.family import Families, Family, remove_tree
 
 PACKET_BYTES = 1 << 16
@@ -59,6 +59,8 @@ def main() -> None:
     _, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, most_files))  # a family takes a descriptor
     missing = preload.load()
+    os.environ.clear()
+    os.environ.update(scratch.ENVIRONMENT)
     server = _Server(control, config, Families(root, keeper))
     server.reply({"ready": True, "missing": missing})
     server.serve()
@@ -115,25 +117,27 @@ class _Server:
             self.reply({"id": request["id"], **answer})
         return True
 
-    def _on_open(self, request: Request, fd: int) -> Request:
+    def _on_open(self, request: Request, fd: int) -> None:
         """Fork a process for a session to come; it reports on its own socket when it is ready."""
         session = request["session"]
         try:
             family = self._families.begin(session)
         except OSError as exc:
-            os.close(fd)
-            return {"error": f"cannot make its namespace: {exc}"}
+            self.reply({"failed": session, "error": f"cannot make its namespace: {exc}"})
+        else:
+            self._start(session, family, fd)
+        os.close(fd)
+
+    def _start(self, session: int, family: Family, fd: int) -> None:
         try:
             pid = self._families.fork_into(family)
         except OSError as exc:
-            os.close(fd)
-            self._end_family(self._families.leave(session), {"exit": session, "status": 0, "text": ""})
-            return {"error": f"cannot start a process: {exc}"}
+            message = {"failed": session, "error": f"cannot start its process: {exc}"}
+            self._end_family(self._families.leave(session), message)
+            return
         if pid == 0:
             self._become_session(fd, family.folder)
-        os.close(fd)
         self._register(session, pid)
-        return {"error": None}
 
     def _become_session(self, fd: int, folder: str) -> NoReturn:
         try:

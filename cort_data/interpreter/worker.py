@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import random
 import socket
+import struct
 import threading
 from collections.abc import Callable
 from typing import NoReturn
@@ -21,6 +22,8 @@ from cort_data.interpreter.runner import CellLimits, CellRunner
 from cort_data.interpreter.wire import Frame, FrameReader, encode
 
 RECEIVE_BYTES = 1 << 16
+DESCRIPTOR = struct.Struct("i")
+DESCRIPTOR_SPACE = socket.CMSG_SPACE(DESCRIPTOR.size)
 
 
 def main(sock: socket.socket, family: str, give_up: Callable[[], confine.Confinement]) -> NoReturn:
@@ -54,11 +57,11 @@ class _Worker:
         """Answer until the client hangs up."""
         reader = FrameReader()
         while True:
-            data, fds, _, _ = socket.recv_fds(self._sock, RECEIVE_BYTES, 1)
+            data, sent, _, _ = self._sock.recvmsg(RECEIVE_BYTES, DESCRIPTOR_SPACE)
             if not data:
                 os._exit(0)
             for frame in reader.feed(data):
-                self._serve(frame, fds)
+                self._serve(frame, [DESCRIPTOR.unpack(part)[0] for _, _, part in sent])
 
     def _serve(self, frame: Frame, fds: list[int]) -> None:
         if frame["op"] == "run":

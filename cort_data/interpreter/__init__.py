@@ -81,7 +81,11 @@ def _remote(limits: Limits, isolation: str, url: str) -> Interpreter:
     return RemoteInterpreter(url, limits, isolation)
 
 
-_BACKENDS: dict[str, Callable[[Limits, str, str], Interpreter]] = {"local": _local, "jupyter": _jupyter, "remote": _remote}
+_BACKENDS: dict[str, Callable[[Limits, str, str], Interpreter]] = {
+    "local": _local,
+    "jupyter": _jupyter,
+    "remote": _remote,
+}
 BACKENDS = tuple(_BACKENDS)
 
 

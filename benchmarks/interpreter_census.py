@@ -14,6 +14,7 @@ QUIET_S = 1.0
 POLL_S = 0.1
 WAIT_S = 60.0
 _GONE = (FileNotFoundError, ProcessLookupError)
+_NOT_OURS = (*_GONE, PermissionError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ def of_tree(home: str) -> list[int]:
     """Processes anywhere whose start-up environment names this folder: the interpreter's, wherever they hang now."""
     found = []
     for pid in _numbers("/proc"):
-        with suppress(*_GONE):
+        with suppress(*_NOT_OURS):
             if home.encode() in Path(f"/proc/{pid}/environ").read_bytes():
                 found.append(pid)
     return found

@@ -116,7 +116,7 @@ def growth_rows(taken: list[Census], count: int) -> Iterator[Row]:
     every = count // len(samples)
     for name in samples[0]:
         line = growth([float(sample[name]) for sample in samples])
-        met = line["low"] <= 0 or line["slope"] * len(samples) < NEGLIGIBLE * line["level"]
+        met = bool(line["low"] <= 0 or line["slope"] * len(samples) < NEGLIGIBLE * line["level"])
         shown = f"{line['level']:.1f}, {line['slope']:+.4f} ({line['low']:+.4f} … {line['high']:+.4f})"
         yield f"{count:,} sessions: {name}, and its slope per {every:,}", shown, "no growth", met
 

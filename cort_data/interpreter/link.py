@@ -73,9 +73,11 @@ class ServerLink:
         loop.add_reader(self._control, self._on_readable)
         try:
             ready = await asyncio.wait_for(self._ready, START_S)
-        except (InterpreterError, TimeoutError) as exc:
+        except BaseException as exc:
             await self.stop()
-            raise InterpreterError(str(exc) or f"the interpreter did not start within {START_S:g} s") from exc
+            if isinstance(exc, TimeoutError):
+                raise InterpreterError(f"the interpreter did not start within {START_S:g} s") from exc
+            raise
         self.missing = tuple(ready["missing"])
 
     async def stop(self) -> None:

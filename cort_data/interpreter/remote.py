@@ -201,9 +201,11 @@ class RemoteSession:
             return
         self._closed = True
         self._interpreter.forget(self)
-        with suppress(InterpreterError):
-            await self._connection.ask(self.lane, "DELETE", self.path, attempts=LAST_ATTEMPTS)
-        self._connection.give_back(self.lane)
+        try:
+            with suppress(InterpreterError):
+                await self._connection.ask(self.lane, "DELETE", self.path, attempts=LAST_ATTEMPTS)
+        finally:
+            self._connection.give_back(self.lane)
 
     async def _ask(self, method: str, path: str, body: bytes) -> bytes:
         try:

@@ -277,6 +277,39 @@ def test_a_twin_says_that_threads_are_not_carried(driver: Driver, session: Sessi
     driver(twin.close())
 
 
+@pytest.mark.usefixtures("forks")
+def test_a_twin_has_open_files_of_its_own(driver: Driver, session: Session) -> None:
+    code = """
+import tempfile
+written, nameless = open('written', 'w+'), tempfile.TemporaryFile()
+written.write('before ')
+written.flush()
+nameless.write(b'12345')
+nameless.seek(2)
+"""
+    driver(session.run(code))
+    twin = driver(session.fork())
+    driver(twin.run("written.write('twin')\nnameless.read(2)"))
+    driver(session.run("written.write('original')"))
+    look = "written.seek(0)\nprint(written.read(), nameless.tell(), nameless.read())"
+    assert driver(session.run(look)).text == "before original 2 b'345'\n"
+    assert driver(twin.run(look)).text == "before twin 4 b'5'\n"
+    assert driver(twin.run("written.name, open('written').read()")).text == "('written', 'before twin')\n"
+    driver(twin.close())
+
+
+@pytest.mark.usefixtures("forks")
+def test_a_twin_keeps_the_limits_of_its_original(driver: Driver) -> None:
+    original = driver(driver.interpreter.session(0, Limits(timeout_s=0.5, memory_mb=100, output_chars=100)))
+    twin = driver(original.fork())
+    assert driver(twin.run("while True: pass")).status is Status.TIMEOUT
+    assert driver(twin.run("print('x' * 1000)")).truncated == 901
+    driver(twin.run("import os\nos._exit(0)"))
+    assert driver(twin.run("print('x' * 1000)")).truncated == 901
+    for copy in (original, twin):
+        driver(copy.close())
+
+
 def test_a_backend_that_cannot_fork_names_one_that_can(driver: Driver, session: Session) -> None:
     if driver.interpreter.forks:
         pytest.skip("sessions of this backend can be forked")

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from cort_data.errors import InterpreterError
-from cort_data.interpreter import Session, open_interpreter
+from cort_data.interpreter import Result, Session, open_interpreter
 from cort_data.interpreter.link import ServerLink
-from cort_data.interpreter.pool import SPARES
+from cort_data.interpreter.pool import SPARES, ProcessPool
 
 from .conftest import LIMITS, Driver, strongest
 from .processes import descendants, named, open_descriptors, settled
@@ -178,6 +178,42 @@ def test_a_closed_interpreter_refuses_sessions() -> None:
             await interpreter.session(0)
 
     asyncio.run(use())
+
+
+def test_a_spare_process_that_dies_is_not_given_out(local: Driver) -> None:
+    async def use() -> Result:
+        first = await local.interpreter.session(0)
+        await asyncio.sleep(0.5)  # until a spare is there
+        pool: ProcessPool = local.interpreter._pool  # type: ignore[attr-defined]
+        spare = pool._coming[0].result()
+        await spare._link.post("kill", session=spare.number)
+        while not spare.ended:
+            await asyncio.sleep(0.01)
+        second = await local.interpreter.session(1)
+        result = await second.run("1 + 1")
+        await first.close()
+        await second.close()
+        return result
+
+    assert local(use()).text == "2\n"
+
+
+def test_sessions_that_are_not_waited_for_leave_nothing() -> None:
+    async def use() -> set[int]:
+        before = descendants()
+        interpreter = open_interpreter(limits=LIMITS, isolation=strongest())
+        for delay in (0, 0.1, 0.5, 1, 1.5):  # while the server starts, while processes start
+            openings = [asyncio.create_task(interpreter.session(number)) for number in range(12)]
+            await asyncio.sleep(delay)
+            for opening in openings:
+                opening.cancel()
+            await asyncio.gather(*openings, return_exceptions=True)
+        session = await interpreter.session(1)
+        assert (await session.run("1 + 1")).text == "2\n"
+        await interpreter.close()
+        return descendants() - before
+
+    assert asyncio.run(use()) == set()
 
 
 def test_a_flood_past_python_is_cut(local: Driver, session: Session) -> None:

@@ -114,8 +114,12 @@ class Attacker:
             return await self._session.run(code)
 
     def fork(self) -> "Attacker":
-        twin = self._arena.together(self._session.fork())[0]
+        twin = self._arena.together(self._twin())[0]
         return self._arena.hold(Attacker(self._arena, twin, self._limits))
+
+    async def _twin(self) -> Session:
+        async with asyncio.timeout(self._limits.wall_s + STALL_S + BUSY_S):
+            return await self._session.fork()
 
     def try_fork(self) -> "Attacker | None":
         """A twin, or None where what the session did makes that impossible."""
@@ -138,6 +142,7 @@ class Arena:
         self._runner = asyncio.Runner()
         self.interpreter: Interpreter = open_interpreter(limits=LIMITS, isolation=level)
         self._held: list[Attacker] = []
+        self._broken = False
         self._clean: dict[str, Any] = {}
         self._resources: dict[int, dict[str, int]] = {}
 
@@ -149,6 +154,11 @@ class Arena:
         self.names = {**self._outside.names(), "SERVER_PID": self.server}
         self._clean = self._probe()
         self._resources = self._measure()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the interpreter has survived all attacks so far."""
+        return self._resources != {} and not self._broken
 
     def attack(self, *cells: str, limits: Limits = LIMITS) -> Result:
         """Run hostile cells in a session of their own; the last one's result, after a look at what they left."""
@@ -202,7 +212,11 @@ class Arena:
             async with asyncio.timeout(STALLED_S):
                 return await asyncio.gather(*calls)
 
-        return self._runner.run(gather())
+        try:
+            return self._runner.run(gather())
+        except InterpreterError as exc:
+            self._broken |= "server died" in str(exc)
+            raise
 
     def check(self) -> None:
         """The next session is like the first one, no process of an attack is left, and nothing outside was touched."""
@@ -212,7 +226,7 @@ class Arena:
 
     def close(self) -> None:
         """End the interpreter; the server must not have grown by all that happened."""
-        after = self._measure() if self._resources else {}
+        after = self._measure() if self.alive else {}
         self._runner.run(self.interpreter.close())
         self._runner.close()
         grown = {pid: (before, after[pid]) for pid, before in self._resources.items() if pid in after}

@@ -36,7 +36,7 @@ def arenas(outside: Outside, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     def open_arena(level: str) -> Arena:
         if level != "none" and f"isolation {level}" not in possible:
             pytest.skip(f"this machine offers no isolation {level}")
-        if level not in opened:
+        if level not in opened or not opened[level].alive:
             arena = Arena(level, outside)
             closing.callback(arena.close)
             arena.look_around()

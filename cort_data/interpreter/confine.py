@@ -25,10 +25,12 @@ import resource
 import signal
 import socket
 from dataclasses import dataclass
+from itertools import pairwise
 
 from cort_data.interpreter import kernel, landlock, namespaces, places, procs, seccomp
 
 MB = 1 << 20
+MAX_DESCRIPTOR = 1 << 20
 RESERVE_MB = 48
 """What a session's process may use beyond its limit, for `memory.MemoryGuard`."""
 
@@ -76,11 +78,11 @@ class Confiner:
             seccomp.prepare(attributes=isolation == "reduced")
         self._other_user = isolation == "full" and namespaces.has_session_user()
 
-    def enter_session(self, family: str, keep: int) -> Confinement:
-        """Give up, for good, what a session must not have; of the descriptors over 2, only `keep` stays open."""
+    def enter_session(self, family: str, keep: list[int]) -> Confinement:
+        """Give up, for good, what a session must not have; of the descriptors over 2, only those of `keep` stay."""
         procs.prefer_for_killing()
         if self._isolation == "full":
-            namespaces.own_user(family, other=self._other_user)
+            namespaces.enter_session(other=self._other_user)
             _limit(resource.RLIMIT_NPROC, self._limits.processes)
         kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
         _limit(resource.RLIMIT_FSIZE, self._limits.file_mb * MB)
@@ -89,8 +91,8 @@ class Confiner:
             self._files.restrict(family)
             kernel.drop_capabilities()
             seccomp.restrict(attributes=self._isolation == "reduced")
-        os.closerange(3, keep)
-        os.closerange(keep + 1, 1 << 20)
+        for first, last in pairwise([2, *sorted(keep), MAX_DESCRIPTOR]):
+            os.closerange(first + 1, last)
         _limit(resource.RLIMIT_NOFILE, self._limits.open_files)
         return Confinement(self._isolation, self._address_space)
 

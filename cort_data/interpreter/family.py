@@ -1,8 +1,8 @@
 """A session and its twins, as the server keeps them: their scratch folder, their process namespace, their end.
 
-With namespaces, the folder is a file system of its own in memory: it has a size limit and is gone at once whatever was
-put into it; and ending the family is one kill, of its namespace. Without, the folder is a plain one, and removing it
-may take a process of its own.
+With namespaces, the folder is a file system in memory that the family alone sees, at a path that is the same for all:
+it has a size limit and goes with the last process, whatever was put into it; and ending the family is one kill, of its
+namespace. Without, the folder is a plain one, and removing it may take a process of its own.
 """
 
 from __future__ import annotations
@@ -10,13 +10,10 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import stat
 from contextlib import suppress
 from typing import NoReturn
 
 from cort_data.interpreter import keeper, kernel, procs, scratch
-
-SCRATCH_OPTIONS = "size=64m,nr_inodes=20000,mode=700"
 
 
 class Family:
@@ -25,8 +22,8 @@ class Family:
     def __init__(self, folder: str, init: keeper.NamespaceInit | None) -> None:
         self.folder = folder
         self.init = init
-        self.places: dict[int, str] = {}
-        """Live session → name of its working folder."""
+        self.sessions: set[int] = set()
+        """Those that live."""
 
     def kill(self) -> None:
         """End every process of the family's namespace; `init.fd` becomes readable when it is done."""
@@ -37,19 +34,6 @@ class Family:
     def orphans(self) -> set[int]:
         """Processes of the family's namespace whose parent ended; sessions are never among them."""
         return procs.children(self.init.pid) if self.init else set()
-
-    def transcript(self, session: int, most: int) -> str:
-        """The start of what a session's last cell had printed, as the session left it. At most `most` bytes."""
-        path = scratch.transcript(self.folder, self.places[session])
-        try:
-            fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        except OSError:
-            return ""
-        try:
-            is_file = stat.S_ISREG(os.fstat(fd).st_mode)  # the session may have put anything there
-            return os.pread(fd, most, 0).decode("utf-8", "ignore") if is_file else ""
-        finally:
-            os.close(fd)
 
 
 class Families:
@@ -69,18 +53,12 @@ class Families:
 
     def begin(self, session: int) -> Family:
         """A new family for a session. OSError: the machine gives no more."""
-        init = keeper.take(self._keeper) if self._keeper else None
-        folder = os.path.join(self._root, str(session))
-        family = Family(folder, init)
-        os.mkdir(folder, 0o700)
-        try:
-            if init:
-                kernel.mount_tmpfs(folder, SCRATCH_OPTIONS)
-        except OSError:
-            os.rmdir(folder)
-            family.kill()
-            raise
-        family.places[session] = scratch.FOUNDER
+        if self._keeper:
+            family = Family(self._root, keeper.take(self._keeper))
+        else:
+            family = Family(os.path.join(self._root, str(session)), None)
+            os.mkdir(family.folder, 0o700)
+        family.sessions.add(session)
         self._of[session] = family
         return family
 
@@ -97,27 +75,24 @@ class Families:
                 kernel.setns(self._home, kernel.CLONE_NEWPID)
         return pid
 
-    def join(self, twin: int, origin: int, place: str) -> None:
+    def join(self, twin: int, origin: int) -> None:
         """Count a twin into the family of the session that it was forked from."""
         family = self._of[origin]
         self._of[twin] = family
-        family.places[twin] = place
+        family.sessions.add(twin)
 
     def leave(self, session: int) -> Family:
-        """Count a session out; without `places` the family is to be removed."""
+        """Count a session out; a family without sessions is to be removed."""
         family = self._of.pop(session)
-        del family.places[session]
+        family.sessions.remove(session)
         return family
 
     def remove(self, family: Family) -> None:
-        """Remove the folder of a family that has no process left."""
+        """Remove the folder of a family that has no process left; one of a namespace has gone with it."""
         if family.init:
             os.close(family.init.fd)
-            kernel.unmount(family.folder)
-            os.rmdir(family.folder)
             return
         try:
-            os.unlink(scratch.transcript(family.folder, scratch.FOUNDER))
             os.rmdir(os.path.join(family.folder, scratch.FOUNDER))
             os.rmdir(family.folder)
         except OSError:

@@ -25,7 +25,7 @@ from ipykernel.kernelapp import IPKernelApp
 from ipykernel.kernelbase import Kernel
 from tornado.ioloop import IOLoop
 
-from cort_data.interpreter.jupyter_process import ANSWER, TRANSCRIPT, KernelSettings, remove_tree
+from cort_data.interpreter.jupyter_process import ANSWER, PRINTED, KernelSettings, remove_tree
 from cort_data.interpreter.runner import SEEDED, CellLimits, CellRunner, seed_library
 from cort_data.interpreter.wire import Frame
 
@@ -112,12 +112,12 @@ def _end_with(folder: str, parent: int) -> None:
 
 def _runner(settings: KernelSettings) -> CellRunner:
     """Made after everything of the kernel's own is loaded, which the limits then do not count."""
-    transcript = None
+    partial = None
     if sys.platform != "win32":  # which cannot write at a place of a file without moving there
-        transcript = os.open(Path(settings.folder, TRANSCRIPT), os.O_WRONLY)
+        partial = os.open(Path(settings.folder, PRINTED), os.O_WRONLY)
     if sys.platform == "linux":
         _limit_memory(settings.memory_mb)
-    runner = CellRunner(settings.cell, settings.seed, transcript)
+    runner = CellRunner(settings.cell, settings.seed, partial)
     sys.meta_path.insert(0, _SeedingFinder(settings.seed))
     return runner
 

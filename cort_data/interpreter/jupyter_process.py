@@ -27,6 +27,7 @@ from jupyter_client import kernelspec
 from jupyter_client.manager import AsyncKernelManager
 
 from cort_data.errors import InterpreterError
+from cort_data.interpreter import partial
 from cort_data.interpreter.base import Limits, Status
 from cort_data.interpreter.ending import ProcessEnd, describe_exit, describe_kill
 from cort_data.interpreter.runner import CellLimits
@@ -42,10 +43,9 @@ EXIT_POLL_S = 0.005
 START_S = 60.0
 NUMBER_CHARS = 2
 """What jupyter_client adds to the path of a socket: `-1` to `-5`."""
-WORK, STDERR, TRANSCRIPT = "work", "stderr", "transcript"
+WORK, STDERR, PRINTED = "work", "stderr", "printed"
 """What is in a kernel's private folder: where its code works, what it says while it starts, and the start of what the
 running cell has printed, for the case that it never answers."""
-TRANSCRIPT_BYTES = 1 << 14
 _MODULE = "cort_data.interpreter.jupyter_kernel"
 _ANSWER: dict[str, type | tuple[type, ...]] = {
     "number": int,
@@ -75,7 +75,7 @@ class KernelProcess:
         self._limits = limits
         self._loop = asyncio.get_running_loop()
         self._folder = Path(tempfile.mkdtemp(prefix="cort-"))
-        self._stderr, self._transcript = ((self._folder / name).open("w+b") for name in (STDERR, TRANSCRIPT))
+        self._stderr, self._printed = ((self._folder / name).open("w+b") for name in (STDERR, PRINTED))
         self._manager = _new_manager(context, self._folder)
         self._client: Any = None  # typed by traitlets at run time only
 
@@ -110,7 +110,7 @@ class KernelProcess:
         if frame:
             return frame
         status, reason = await self._describe_end() if in_time else describe_kill(self._limits)
-        return ProcessEnd(status, reason, self._loop.time() - started, self._printed())
+        return ProcessEnd(status, reason, self._loop.time() - started, partial.read(self._printed.fileno()))
 
     async def stop(self) -> None:
         """Kill the process and its group; a cell that runs notices."""
@@ -130,7 +130,7 @@ class KernelProcess:
             self._client.shell_channel.stop()
         await self._manager.cleanup_resources()
         self._stderr.close()
-        self._transcript.close()
+        self._printed.close()
         await asyncio.to_thread(remove_tree, self._folder)
 
     async def _launch(self, context: zmq.asyncio.Context, seed: int) -> None:
@@ -182,10 +182,6 @@ class KernelProcess:
             if reply.done() or await self.exit_code() is not None:
                 return True
         return False
-
-    def _printed(self) -> str:
-        self._transcript.seek(0)
-        return self._transcript.read(TRANSCRIPT_BYTES).decode("utf-8", "ignore")
 
     async def _describe_end(self) -> tuple[Status, str]:
         code = await self.exit_code()

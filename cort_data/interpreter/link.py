@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from itertools import count
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any
 
 from cort_data.errors import InterpreterError
 from cort_data.interpreter.report import strongest_without_namespaces
@@ -33,15 +33,6 @@ PROCESSES = 32
 Message = dict[str, Any]
 
 
-class SessionEnd(NamedTuple):
-    """What the server reports of a session's process that has ended."""
-
-    status: int
-    """Its wait status."""
-    text: str
-    """The start of what its last cell had printed, if that had not ended."""
-
-
 class ServerLink:
     """One running server. Requests and their answers carry an id; the end of a session comes as an event."""
 
@@ -49,7 +40,7 @@ class ServerLink:
         self._isolation = isolation
         self._ids = count(1)
         self._answers: dict[int, Future[Message]] = {}
-        self._ends: dict[int, Future[SessionEnd]] = {}
+        self._ends: dict[int, Future[int]] = {}
         self._ready: Future[Message] | None = None
         self._broken: str | None = None
         self._control: socket.socket
@@ -119,10 +110,10 @@ class ServerLink:
             else:
                 return
 
-    def session_end(self, session: int) -> Future[SessionEnd]:
-        """Resolves when a session's process has ended and nothing of it is left."""
+    def session_end(self, session: int) -> Future[int]:
+        """Resolves with the wait status of a session's process when it has ended and nothing of it is left."""
         self.check()
-        end: Future[SessionEnd] = asyncio.get_running_loop().create_future()
+        end: Future[int] = asyncio.get_running_loop().create_future()
         end.add_done_callback(lambda future: future.cancelled() or future.exception())
         self._ends[session] = end
         return end
@@ -150,7 +141,7 @@ class ServerLink:
         if "exit" in message:
             end = self._ends.pop(message["exit"], None)
             if end and not end.done():
-                end.set_result(SessionEnd(message["status"], message["text"]))
+                end.set_result(message["status"])
         elif "failed" in message:
             end = self._ends.pop(message["failed"], None)
             if end and not end.done():

@@ -1,8 +1,8 @@
 """The namespaces of the fork server: no network, no other processes, and a file tree with only what Python needs.
 
 The server enters them once, before it loads any library (libraries start threads, after which a user namespace is
-refused); its sessions live in them. `own_user` then gives each session a user namespace of its own, in which it has no
-rights over anything and its processes are counted by themselves.
+refused); its sessions live in them. `enter_session` then gives each family a mount and a user namespace of its own, in
+which it has no rights over anything and its processes are counted by themselves.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ SESSION_ID = 65534
 """User and group of sessions when the server was started by root."""
 TREE_MB = 4
 SCRATCH_AT = "/scratch"
+SCRATCH_OPTIONS = "size=64m,nr_inodes=20000,mode=700"
 _ALL = (
     kernel.CLONE_NEWUSER
     | kernel.CLONE_NEWNS
@@ -49,13 +50,16 @@ def enter(root: str) -> tuple[str, socket.socket]:
     return SCRATCH_AT, _leave_keeper_behind()
 
 
-def own_user(family: str, *, other: bool) -> None:
-    """Give a session process its own user namespace, without any right outside of it.
+def enter_session(*, other: bool) -> None:
+    """Give a session process its own user namespace, without any right outside of it, and its own scratch folder.
 
-    With `other` it becomes the user of sessions first, who gets its family's folder.
+    With `other` it becomes the user of sessions first. The mount is its family's alone, so that the folder has the
+    same path for every family and no other can touch it: Landlock does not cover the attributes of files.
     """
+    kernel.unshare(kernel.CLONE_NEWNS)
+    user = SESSION_ID if other else os.getuid()
+    kernel.mount_tmpfs(SCRATCH_AT, f"{SCRATCH_OPTIONS},uid={user}")
     if other:
-        os.chown(family, SESSION_ID, SESSION_ID)
         os.setgroups([])
         os.setresgid(SESSION_ID, SESSION_ID, SESSION_ID)
         os.setresuid(SESSION_ID, SESSION_ID, SESSION_ID)
@@ -139,7 +143,7 @@ def _die_with_parent() -> None:
 def _build_tree(root: str) -> None:
     readable = places.readable()
     kernel.mount("none", "/", None, kernel.MS_REC | kernel.MS_PRIVATE)
-    kernel.mount("tmpfs", root, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, f"size={TREE_MB}m,mode=755")
+    kernel.mount_tmpfs(root, f"size={TREE_MB}m,mode=755")
     for path in readable:
         _show(root, path)
     for path in places.DEVICES:
@@ -147,7 +151,6 @@ def _build_tree(root: str) -> None:
     for folder in ("old", "proc", SCRATCH_AT.strip("/")):
         os.mkdir(os.path.join(root, folder))
     kernel.mount("proc", f"{root}/proc", "proc", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
-    kernel.mount("tmpfs", root + SCRATCH_AT, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "size=1m,mode=755")
 
 
 def _show(root: str, path: str) -> None:

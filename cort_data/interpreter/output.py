@@ -7,10 +7,10 @@ stands in for `sys.stdout` and `sys.stderr` at once, which keeps their order.
 from __future__ import annotations
 
 import io
-import os
 from collections import deque
-from contextlib import suppress
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
+
+from cort_data.interpreter.partial import PartialOutput
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer as Buffer
@@ -21,12 +21,10 @@ DEFAULT_OUTPUT_CHARS = 4000
 class OutputBuffer:
     """Keeps the first half and the last half of `limit` characters; counts what falls between them."""
 
-    def __init__(self, limit: int | None = DEFAULT_OUTPUT_CHARS, transcript: int | None = None) -> None:
-        """`limit` is in characters; None keeps everything. `transcript`, a file, shows the first half at once."""
+    def __init__(self, limit: int | None = DEFAULT_OUTPUT_CHARS, partial: PartialOutput | None = None) -> None:
+        """`limit` is in characters; None keeps everything. `partial` gets the first half at once."""
         self._limit = limit
-        self._transcript = transcript
-        self.shown = 0
-        """Bytes written to the transcript."""
+        self._partial = partial
         self._head_limit = 0 if limit is None else limit - limit // 2
         self._tail_limit = 0 if limit is None else limit // 2
         self._head: list[str] = []
@@ -44,15 +42,11 @@ class OutputBuffer:
         if room > 0:
             self._head.append(text[:room])
             self._head_size += min(room, len(text))
-            if self._transcript is not None:
-                self._show(text[:room])
+            if self._partial:
+                self._partial.add(text[:room])
             text = text[room:]
         if text:
             self._write_tail(text)
-
-    def _show(self, text: str) -> None:
-        with suppress(OSError):  # a full or closed file must not fail the code that prints
-            self.shown += os.pwrite(cast(int, self._transcript), text.encode("utf-8", "backslashreplace"), self.shown)
 
     def _write_tail(self, text: str) -> None:
         if len(text) > self._tail_limit:
@@ -97,27 +91,19 @@ class OutputStream(io.TextIOBase):
     encoding = "utf-8"
     errors = "backslashreplace"
 
-    def __init__(self, limit: int | None = DEFAULT_OUTPUT_CHARS, transcript: int | None = None) -> None:
+    def __init__(self, limit: int | None = DEFAULT_OUTPUT_CHARS, partial: PartialOutput | None = None) -> None:
         super().__init__()
         self.limit = limit
-        self._transcript = transcript
-        self._kept = OutputBuffer(limit, transcript)
+        self._partial = partial
+        self._kept = OutputBuffer(limit, partial)
         self._binary = _BinaryStream(self)
 
     def take(self) -> tuple[str, int]:
         """What was written since the last call, and how many characters of it were cut."""
-        kept, self._kept = self._kept, OutputBuffer(self.limit, self._transcript)
-        if kept.shown:
-            with suppress(OSError):
-                os.ftruncate(cast(int, self._transcript), 0)
+        kept, self._kept = self._kept, OutputBuffer(self.limit, self._partial)
+        if self._partial:
+            self._partial.clear()
         return kept.value()
-
-    def change_transcript(self, transcript: int) -> None:
-        """Show from now on in another file; the old one is not this process's any more."""
-        if self._transcript is not None:
-            os.close(self._transcript)
-        self._transcript = transcript
-        self.write(self.take()[0])
 
     @property
     def buffer(self) -> io.RawIOBase:

@@ -12,9 +12,10 @@ from contextlib import suppress
 from dataclasses import asdict
 
 from cort_data.errors import InterpreterError
+from cort_data.interpreter import partial
 from cort_data.interpreter.base import Limits, Status
 from cort_data.interpreter.ending import ProcessEnd, describe_exit, describe_kill, describe_memory
-from cort_data.interpreter.link import ServerLink, SessionEnd
+from cort_data.interpreter.link import ServerLink
 from cort_data.interpreter.runner import CellLimits
 from cort_data.interpreter.wire import MAX_REPLY, Frame, FrameReader, WireError, encode
 
@@ -23,6 +24,7 @@ LOOK_S = 0.25
 GRACE_S = 1.0
 """How long a cell may go on after its interrupt before it is killed."""
 START_S = 30.0
+MAX_INBOX = 8
 READ_BYTES = 1 << 16
 _ANSWER: dict[str, type | tuple[type, ...]] = {
     "number": int,
@@ -42,6 +44,7 @@ class SessionProcess:
         self.number = number
         self._link = link
         self._sock = sock
+        self._partial = partial.create()
         self._limits = Limits()
         self._begin = b""
         self._loop = asyncio.get_running_loop()
@@ -63,7 +66,7 @@ class SessionProcess:
         process = cls(link, number, ours)
         try:
             with theirs:
-                await link.post("open", (theirs.fileno(),), session=number)
+                await link.post("open", (theirs.fileno(), process._partial), session=number)
             await process.expect_ready()
         except BaseException:
             process._abandon()
@@ -94,13 +97,13 @@ class SessionProcess:
             return frame
         if not self._end.done():
             stopped = stopped or (Status.DIED, "the process broke its connection")
-            await self.kill()
+            await self._end_process()
         return self._lost(stopped, self._loop.time() - started)
 
     def _lost(self, stopped: tuple[Status, str] | None, seconds: float) -> ProcessEnd:
-        ended = self._end.result()
-        status, reason = stopped or describe_exit(os.waitstatus_to_exitcode(ended.status))
-        return ProcessEnd(status, reason, seconds, ended.text)
+        status, reason = stopped or describe_exit(os.waitstatus_to_exitcode(self._end.result()))
+        text = partial.read(self._partial) if self._partial >= 0 else ""  # not if it was closed meanwhile
+        return ProcessEnd(status, reason, seconds, text)
 
     async def fork(self, number: int) -> SessionProcess:
         """A process that is a copy of this one."""
@@ -111,7 +114,7 @@ class SessionProcess:
         await self._link.call("fork_begin")
         try:
             with theirs:
-                await self._ask(encode({"op": "fork"}), theirs.fileno())
+                await self._ask(encode({"op": "fork"}), theirs.fileno(), twin._partial)
             await self._expect("forked")
             pid = await twin.expect_ready()
             answer = await self._link.call("adopt", session=number, number=pid, origin=self.number)
@@ -126,26 +129,36 @@ class SessionProcess:
 
     async def kill(self) -> None:
         """End the process and what it started; returns when nothing of it is left."""
-        self._detach()
+        await self._end_process()
+        self._release()
+
+    async def _end_process(self) -> None:
+        self._hang_up()
         with suppress(InterpreterError):  # a server that is gone has taken its sessions along
             if not self._end.done():
                 await self._link.post("kill", session=self.number)
             await self._end
 
-    def _on_end(self, end: Future[SessionEnd]) -> None:
+    def _on_end(self, end: Future[int]) -> None:
         self._wake()
         if end.cancelled() or end.exception():  # the server is gone or closed; nobody may come to close us
-            self._detach()
+            self._release()
 
     def _abandon(self) -> None:
         """Forget a process that never became a session's; the server ends it if it exists."""
         self._link.forget(self.number)
-        self._detach()
+        self._release()
 
-    def _detach(self) -> None:
+    def _hang_up(self) -> None:
         if self._sock.fileno() >= 0:
             self._loop.remove_reader(self._sock)
             self._sock.close()
+
+    def _release(self) -> None:
+        self._hang_up()
+        if self._partial >= 0:
+            os.close(self._partial)
+            self._partial = -1
 
     async def _watch(self, started: float) -> tuple[Status, str] | None:
         """Follow a cell that takes long until there is news; why it was stopped, if it did not stop by itself."""
@@ -202,16 +215,16 @@ class SessionProcess:
             raise InterpreterError(f"a session's process could not start: {frame.get('failed')}")
         reason = self._garbage or "it does not answer"
         if self._end.done():
-            reason = describe_exit(os.waitstatus_to_exitcode(self._end.result().status))[1]
+            reason = describe_exit(os.waitstatus_to_exitcode(self._end.result()))[1]
         raise InterpreterError(f"a session's process could not start: {reason}")
 
-    async def _ask(self, data: bytes, fd: int | None = None) -> None:
+    async def _ask(self, data: bytes, *fds: int) -> None:
         """Send a request; a process that does not listen any more is noticed by its end."""
         self._inbox.clear()  # frames that nobody asked for were not sent by our code
         data, self._begin = self._begin + data, b""
         with suppress(ConnectionError, TimeoutError):
-            if fd is not None:
-                socket.send_fds(self._sock, [data], [fd])
+            if fds:
+                socket.send_fds(self._sock, [data], fds)
                 return
             with suppress(BlockingIOError):
                 data = data[self._sock.send(data) :]
@@ -223,6 +236,8 @@ class SessionProcess:
         try:
             data = self._sock.recv(READ_BYTES)
             self._inbox.extend(self._reader.feed(data))
+            if len(self._inbox) > MAX_INBOX:
+                raise WireError("frames that nobody asked for")
         except BlockingIOError:
             return
         except (ConnectionError, WireError) as exc:

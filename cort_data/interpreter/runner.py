@@ -26,6 +26,7 @@ from _signal import signal as set_handler  # type: ignore[import-not-found]  # i
 from cort_data.interpreter.cell import CellOutput, CellTimeout, format_error, run_cell
 from cort_data.interpreter.memory import MemoryGuard
 from cort_data.interpreter.output import OutputStream, cut_text
+from cort_data.interpreter.partial import PartialOutput
 from cort_data.interpreter.wire import Frame
 
 INTERRUPT_AGAIN_S = 0.25
@@ -49,11 +50,12 @@ class CellLimits:
 class CellRunner:
     """Runs the cells of one session in this process, whose streams, random generators and `__main__` it takes over."""
 
-    def __init__(self, limits: CellLimits, seed: int, transcript: int | None = None) -> None:
-        """`transcript` is a descriptor that shows, while a cell runs, the start of what it has printed."""
+    def __init__(self, limits: CellLimits, seed: int, partial: int | None = None) -> None:
+        """`partial` is a file as `partial.py` writes it."""
         self._limits = limits
         self._pid = os.getpid()
-        self._stream = OutputStream(limits.output_chars, transcript)
+        self._partial = None if partial is None else PartialOutput(partial)
+        self._stream = OutputStream(limits.output_chars, self._partial)
         self._console = _Console()
         self._memory = MemoryGuard()
         self._cell_active = False
@@ -84,11 +86,12 @@ class CellRunner:
             "cpu": sum(os.times()[:4]),  # with that of ended children
         }
 
-    def continue_in_twin(self, threads: int, transcript: int) -> None:
+    def continue_in_twin(self, threads: int, partial: int) -> None:
         """Go on in a forked process: output of its own; the next result says that `threads` threads are missing."""
         self._pid = os.getpid()
         self._console.replace()
-        self._stream.change_transcript(transcript)
+        if self._partial:
+            self._partial.move_to(partial)
         if threads:
             self._stream.write(f"[{threads} background threads are not carried into this copy]\n")
 

@@ -1,8 +1,4 @@
-"""A session's scratch folder, seen from the session: it enters its own, and a twin takes a copy of its original's.
-
-A family's folder holds a working folder for each of its sessions and, beside it, the session's transcript: the start
-of what its cell has printed so far, which the server reads when the process dies before it could answer.
-"""
+"""A session's scratch folder, seen from the session: it enters its own, and a twin takes a copy of its original's."""
 
 from __future__ import annotations
 
@@ -22,42 +18,32 @@ _GONE = " (deleted)"
 _ONCE = os.O_CREAT | os.O_EXCL | os.O_TRUNC | os.O_NOFOLLOW
 
 
-def transcript(family: str, place: str) -> str:
-    """Path of the transcript of the session that works in `place`."""
-    return os.path.join(family, f"{place}.out")
-
-
-def open_transcript(family: str, place: str) -> int:
-    """A session's transcript, to be written."""
-    return os.open(transcript(family, place), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-
-
 def enter(folder: str) -> None:
     """Work in `folder`."""
     os.chdir(folder)
     os.environ["HOME"] = os.environ["TMPDIR"] = folder
 
 
-def enter_copy(source: str, target: str) -> None:
-    """Work in a copy of `source`, at the same place in it, with open files of its own."""
+def enter_copy(source: str, target: str, mine: int) -> None:
+    """Work in a copy of `source`, at the same place in it, with open files of its own, as descriptor `mine` is."""
     place = os.path.relpath(os.getcwd(), source)
     _copy(source, target)
     enter(target)
     inside = os.path.join(target, place)
     if not place.startswith("..") and os.path.isdir(inside):
         os.chdir(inside)
-    for fd in _readable_descriptors():
+    for fd in _readable_descriptors() - {mine}:
         with suppress(OSError):
             if stat.S_ISREG(os.fstat(fd).st_mode):
                 _reopen(fd, source, target)
 
 
-def _readable_descriptors() -> list[int]:
+def _readable_descriptors() -> set[int]:
     """Open descriptors over 2 that can be read at once, as files always can; one call asks about them all."""
     poll = select.poll()
     for fd in range(3, os.sysconf("SC_OPEN_MAX")):
         poll.register(fd, select.POLLIN)
-    return [fd for fd, event in poll.poll(0) if not event & select.POLLNVAL]
+    return {fd for fd, event in poll.poll(0) if not event & select.POLLNVAL}
 
 
 def _copy(source: str, target: str) -> None:

@@ -110,6 +110,13 @@ _SIGNALS: dict[str, tuple[int, int]] = {  # to the process itself alone
     "rt_sigqueueinfo": (129, 138),
     "rt_tgsigqueueinfo": (297, 240),
 }
+_ON_ITSELF: dict[str, tuple[int, int]] = {  # by its first argument, 0
+    "prlimit64": (302, 261),
+    "sched_setaffinity": (203, 122),
+}
+_FCNTL, _IOCTL = (72, 25), (16, 29)
+_FCNTL_OWNERS = (8, 10, 15)  # F_SETOWN, F_SETSIG, F_SETOWN_EX: have the kernel send any signal
+_IOCTL_OWNERS = (0x8901, 0x8902, 0x5412)  # FIOSETOWN, SIOCSPGRP: the same; TIOCSTI types into a terminal
 _KILL = (62, 129)  # as well to the process's own group
 _SETPGID = (109, 154)  # a new group, never another's
 _ATTRIBUTES: dict[str, tuple[int | None, int | None]] = {
@@ -201,6 +208,9 @@ def _session_filter(pid: int, attributes: bool) -> _Filter:
             *_return_if(_JUMP_EQUAL, _CLONE3[column], errno.ENOSYS),
             *(part for numbers in _SIGNALS.values() for part in _allow_if(numbers[column], (_FIRST_AT, (pid,)))),
             *_allow_if(_KILL[column], (_FIRST_AT, (pid, 0))),
+            *(part for numbers in _ON_ITSELF.values() for part in _allow_if(numbers[column], (_FIRST_AT, (0,)))),
+            *_refuse_second(_FCNTL[column], _FCNTL_OWNERS),
+            *_refuse_second(_IOCTL[column], _IOCTL_OWNERS),
             *_allow_if(_SETPGID[column], (_FIRST_AT, (0,)), (_SECOND_AT, (0,))),
             _instruction(_JUMP_EQUAL, _CLONE[column], otherwise=3),
             _instruction(_LOAD, _FIRST_AT),
@@ -251,6 +261,17 @@ def _allow_if(number: int, *tests: tuple[int, tuple[int, ...]]) -> list[bytes]:
     return [
         _instruction(_JUMP_EQUAL, number, otherwise=len(block) + 1),
         *block,
+        _instruction(_RETURN, _ALLOW),
+    ]
+
+
+def _refuse_second(number: int, values: tuple[int, ...]) -> list[bytes]:
+    """Call `number` is refused if its second argument is one of the values, and passes else."""
+    tests = [part for value in values for part in _return_if(_JUMP_EQUAL, value, errno.EPERM)]
+    return [
+        _instruction(_JUMP_EQUAL, number, otherwise=len(tests) + 2),
+        _instruction(_LOAD, _SECOND_AT),
+        *tests,
         _instruction(_RETURN, _ALLOW),
     ]
 

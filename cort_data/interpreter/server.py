@@ -26,7 +26,6 @@ from cort_data.interpreter.family import Families, Family, remove_tree
 
 PACKET_BYTES = 1 << 16
 CLEAR_UP_S = 10.0
-TRANSCRIPT_BYTES = 1 << 14
 SWEEPS = 100
 """A fork bomb can outrun a sweep where processes are not limited; the next end of a process sweeps again."""
 SWEEP_S = 0.001
@@ -106,7 +105,7 @@ class _Server:
     def _serve_request(self) -> bool:
         """Answer one request; False when the client is gone."""
         try:
-            data, fds, _, _ = socket.recv_fds(self._control, PACKET_BYTES, 1)
+            data, fds, _, _ = socket.recv_fds(self._control, PACKET_BYTES, 2)
         except ConnectionError:
             return False
         if not data:
@@ -117,7 +116,7 @@ class _Server:
             self.reply({"id": request["id"], **answer})
         return True
 
-    def _on_open(self, request: Request, fd: int) -> None:
+    def _on_open(self, request: Request, sock: int, partial: int) -> None:
         """Fork a process for a session to come; it reports on its own socket when it is ready."""
         session = request["session"]
         try:
@@ -125,10 +124,11 @@ class _Server:
         except OSError as exc:
             self.reply({"failed": session, "error": f"cannot make its namespace: {exc}"})
         else:
-            self._start(session, family, fd)
-        os.close(fd)
+            self._start(session, family, sock, partial)
+        os.close(sock)
+        os.close(partial)
 
-    def _start(self, session: int, family: Family, fd: int) -> None:
+    def _start(self, session: int, family: Family, sock: int, partial: int) -> None:
         try:
             pid = self._families.fork_into(family)
         except OSError as exc:
@@ -136,14 +136,15 @@ class _Server:
             self._end_family(self._families.leave(session), message)
             return
         if pid == 0:
-            self._become_session(fd, family.folder)
+            self._become_session(sock, partial, family.folder)
         self._register(session, pid)
 
-    def _become_session(self, fd: int, folder: str) -> NoReturn:
+    def _become_session(self, sock: int, partial: int, folder: str) -> NoReturn:
         try:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            worker.main(socket.socket(fileno=fd), folder, lambda: self._confiner.enter_session(folder, fd))
+            keep = [sock, partial]
+            worker.main(socket.socket(fileno=sock), partial, folder, lambda: self._confiner.enter_session(folder, keep))
         finally:
             os._exit(70)  # whatever went wrong, a second server must never run on from here
 
@@ -154,7 +155,7 @@ class _Server:
             same = procs.namespace(pid) == procs.namespace(origin or 0)
             if same and procs.number_in_namespace(pid) == request["number"]:
                 self._register(request["session"], pid)
-                self._families.join(request["session"], request["origin"], str(request["number"]))
+                self._families.join(request["session"], request["origin"])
                 return {"error": None}
         return {"error": "its process is gone"}
 
@@ -181,7 +182,7 @@ class _Server:
 
     def _on_kill(self, request: Request) -> None:
         session = request["session"]
-        if session in self._pids and self._families[session].places.keys() == {session}:
+        if session in self._pids and self._families[session].sessions == {session}:
             self._families[session].kill()
         self._signal(session, signal.SIGKILL)
 
@@ -201,7 +202,7 @@ class _Server:
     def _below(self, session: int) -> set[int]:
         """A session's processes; orphans count as those of a family's only session."""
         family = self._families[session]
-        orphans = family.orphans() if len(family.places) == 1 else set()
+        orphans = family.orphans() if len(family.sessions) == 1 else set()
         return procs.tree({self._pids[session]} | orphans)
 
     def _signal(self, session: int, number: int) -> None:
@@ -232,10 +233,9 @@ class _Server:
         """Report the end of a session, after everything that it started has ended."""
         session = self._sessions.pop(pid)
         del self._pids[session]
-        text = self._families[session].transcript(session, TRANSCRIPT_BYTES)
         family = self._families.leave(session)
-        message = {"exit": session, "status": status, "text": text}
-        if family.places:
+        message = {"exit": session, "status": status}
+        if family.sessions:
             self._sweep(family)
             self.reply(message)
         else:

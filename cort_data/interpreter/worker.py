@@ -22,11 +22,10 @@ from cort_data.interpreter.runner import CellLimits, CellRunner
 from cort_data.interpreter.wire import Frame, FrameReader, encode
 
 RECEIVE_BYTES = 1 << 16
-DESCRIPTOR = struct.Struct("i")
-DESCRIPTOR_SPACE = socket.CMSG_SPACE(DESCRIPTOR.size)
+DESCRIPTORS = struct.Struct("2i")  # a twin's socket and its file for partial output
 
 
-def main(sock: socket.socket, family: str, give_up: Callable[[], confine.Confinement]) -> NoReturn:
+def main(sock: socket.socket, partial: int, family: str, give_up: Callable[[], confine.Confinement]) -> NoReturn:
     """Become a session in the folder of its family; never returns. `give_up` confines this process."""
     os.setsid()
     place = os.path.join(family, scratch.FOUNDER)
@@ -37,7 +36,7 @@ def main(sock: socket.socket, family: str, give_up: Callable[[], confine.Confine
     except OSError as exc:
         sock.sendall(encode({"failed": str(exc)}))
         os._exit(1)
-    worker = _Worker(sock, family, confinement)
+    worker = _Worker(sock, partial, place, confinement)
     worker.send({"ready": os.getpid()})
     worker.serve()
 
@@ -45,11 +44,11 @@ def main(sock: socket.socket, family: str, give_up: Callable[[], confine.Confine
 class _Worker:
     """Serves one socket from one process; a twin is the same object in a forked process with its own socket."""
 
-    def __init__(self, sock: socket.socket, family: str, confinement: confine.Confinement) -> None:
+    def __init__(self, sock: socket.socket, partial: int, place: str, confinement: confine.Confinement) -> None:
         self._sock = sock
-        self._family = family
+        self._partial = partial
+        self._place = place
         self._confinement = confinement
-        self._place = scratch.FOUNDER
         self._pid = os.getpid()
         self._runner: CellRunner
 
@@ -57,11 +56,11 @@ class _Worker:
         """Answer until the client hangs up."""
         reader = FrameReader()
         while True:
-            data, sent, _, _ = self._sock.recvmsg(RECEIVE_BYTES, DESCRIPTOR_SPACE)
+            data, sent, _, _ = self._sock.recvmsg(RECEIVE_BYTES, socket.CMSG_SPACE(DESCRIPTORS.size))
             if not data:
                 os._exit(0)
             for frame in reader.feed(data):
-                self._serve(frame, [DESCRIPTOR.unpack(part)[0] for _, _, part in sent])
+                self._serve(frame, [fd for _, _, part in sent for fd in DESCRIPTORS.unpack(part)])
 
     def _serve(self, frame: Frame, fds: list[int]) -> None:
         if frame["op"] == "run":
@@ -69,7 +68,7 @@ class _Worker:
         elif frame["op"] == "begin":
             self._begin(frame)
         else:
-            self._fork(fds[0])
+            self._fork(*fds)
 
     def send(self, frame: Frame) -> None:
         """Answer; a child of the code that came here ends instead."""
@@ -80,36 +79,35 @@ class _Worker:
     def _begin(self, frame: Frame) -> None:
         """Take up a session: its limits and its seed. Until now this process was any session's."""
         self._confinement.limit_memory(frame["memory_mb"])
-        transcript = scratch.open_transcript(self._family, self._place)
-        self._runner = CellRunner(CellLimits(**frame["cell"]), frame["seed"], transcript)
+        self._runner = CellRunner(CellLimits(**frame["cell"]), frame["seed"], self._partial)
 
-    def _fork(self, twin_fd: int) -> None:
+    def _fork(self, sock: int, partial: int) -> None:
         """Fork a twin that is the server's child, so that it is not the code's to wait for."""
         threads = threading.active_count() - 1
         dice = random.getstate()  # Python seeds the generator afresh in every forked child
         try:
             pid = kernel.fork_sibling()
         except OSError as exc:
-            os.close(twin_fd)
             self.send({"failed": str(exc)})
-            return
-        if pid == 0:
-            self._become_twin(socket.socket(fileno=twin_fd), threads)
-            random.setstate(dice)
-            self.send({"ready": self._pid})
-            return
-        os.close(twin_fd)
-        self.send({"forked": pid})
+        else:
+            if pid == 0:
+                self._become_twin(socket.socket(fileno=sock), partial, threads)
+                random.setstate(dice)
+                self.send({"ready": self._pid})
+                return
+            self.send({"forked": pid})
+        os.close(sock)
+        os.close(partial)
 
-    def _become_twin(self, sock: socket.socket, threads: int) -> None:
+    def _become_twin(self, sock: socket.socket, partial: int, threads: int) -> None:
         self._sock.close()
         self._sock, self._pid = sock, os.getpid()
-        original, self._place = self._place, str(self._pid)
+        original, self._place = self._place, os.path.join(os.path.dirname(self._place), str(self._pid))
         try:
             os.setpgid(0, 0)
-            scratch.enter_copy(os.path.join(self._family, original), os.path.join(self._family, self._place))
+            scratch.enter_copy(original, self._place, partial)
             self._confinement.enter_twin()
-            self._runner.continue_in_twin(threads, scratch.open_transcript(self._family, self._place))
+            self._runner.continue_in_twin(threads, partial)
         except OSError as exc:
             self.send({"failed": str(exc)})
             os._exit(1)

@@ -149,9 +149,12 @@ class SessionHost:
             raise RefusedError(HTTPStatus.CONFLICT, f"another session has the id {name}")
         try:
             await hosted.session()
-        except InterpreterError:
+        except RefusedError:
             self._sessions.pop(name, None)
             raise
+        except InterpreterError as error:
+            self._sessions.pop(name, None)
+            raise InterpreterError(f"no session can be opened, restart the server if that lasts: {error}") from error
 
     def _check_room(self, name: UUID) -> None:
         if name in self._ended:

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import Coroutine, Iterator
+from collections.abc import Awaitable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -15,6 +15,7 @@ from cort_data.interpreter.remote import RemoteInterpreter
 from cort_data.interpreter.remote_http import Patience
 from cort_data.interpreter.remote_protocol import MAX_BODY_BYTES, VERSION, ServerStatus
 
+from .processes import descendants
 from .servers import QUICK, TOKEN, CuttingProxy, Server, serving
 
 LIMITS = Limits(timeout_s=2, memory_mb=200, output_chars=1000)
@@ -36,7 +37,7 @@ async def live_sessions(interpreter: RemoteInterpreter) -> int:
     return (await interpreter._status()).sessions
 
 
-async def failure(call: Coroutine[object, object, object]) -> str:
+async def failure(call: Awaitable[object]) -> str:
     with pytest.raises(InterpreterError) as caught:
         await call
     text = str(caught.value)
@@ -182,6 +183,22 @@ def test_a_server_that_is_killed_is_an_error_of_the_cell(server: Server) -> None
             said = await failure(cell)
             assert said.startswith(f"interpreter.url: {server.url}/ cannot be reached (")
             assert "cort interpreter serve" in said
+
+    with serving() as own:
+        asyncio.run(use(own))
+
+
+def test_a_server_whose_interpreter_is_broken_says_so() -> None:
+    async def use(server: Server) -> None:
+        async with client_of(server.url) as interpreter:
+            session = await interpreter.session(0)
+            cell = asyncio.create_task(session.run("import time\ntime.sleep(60)"))
+            await asyncio.sleep(0.2)
+            os.kill(min(descendants(server.process.pid)), signal.SIGKILL)
+            for call in (cell, session.run("1")):
+                assert "server died" in await failure(call)
+            said = await failure(interpreter.session(1))
+            assert "no session can be opened, restart the server if that lasts: " in said
 
     with serving() as own:
         asyncio.run(use(own))

@@ -82,8 +82,8 @@ class Complaint(_Message):
 
 
 def open_request(seed: int, limits: Limits) -> bytes:
-    """The body that opens a session."""
-    return OpenRequest(seed=seed, limits=AskedLimits(**asdict(limits))).model_dump_json().encode()
+    """The body that opens a session. It is the server that checks it, as an `OpenRequest`."""
+    return json.dumps({"seed": seed, "limits": asdict(limits)}).encode("ascii")
 
 
 def encode_code(code: str) -> bytes:

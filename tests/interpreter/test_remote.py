@@ -351,12 +351,22 @@ def test_more_isolation_than_asked_is_fine() -> None:
     asyncio.run(interpreter.close())
 
 
-def test_limits_beyond_the_servers_are_refused(server: Server) -> None:
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        (
+            replace(LIMITS, memory_mb=4096),
+            "interpreter.memory_mb may be at most 200 here, got 4096; lower it (start the",
+        ),
+        (replace(LIMITS, timeout_s=float("inf")), "limits.timeout_s: Input should be a finite number"),
+    ],
+)
+def test_limits_beyond_the_servers_are_refused(server: Server, limits: Limits, said: str) -> None:
     async def use() -> str:
         async with client_of(server.url) as interpreter:
-            return await failure(interpreter.session(0, replace(LIMITS, memory_mb=4096)))
+            return await failure(interpreter.session(0, limits))
 
-    assert "interpreter.memory_mb may be at most 200 here, got 4096; lower it (start the server" in asyncio.run(use())
+    assert said in asyncio.run(use())
 
 
 def test_code_too_long_for_a_request_is_a_result(server: Server) -> None:

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Awaitable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +16,6 @@ from cort_data.interpreter.remote import RemoteInterpreter
 from cort_data.interpreter.remote_http import Patience
 from cort_data.interpreter.remote_protocol import MAX_BODY_BYTES, VERSION, ServerStatus
 
-from .processes import descendants
 from .servers import QUICK, TOKEN, CuttingProxy, Server, serving
 
 LIMITS = Limits(timeout_s=2, memory_mb=200, output_chars=1000)
@@ -43,6 +43,10 @@ async def failure(call: Awaitable[object]) -> str:
     text = str(caught.value)
     assert "\n" not in text
     return text
+
+
+def children_of(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def an_answer(data: bytes) -> bool:
@@ -194,7 +198,8 @@ def test_a_server_whose_interpreter_is_broken_says_so() -> None:
             session = await interpreter.session(0)
             cell = asyncio.create_task(session.run("import time\ntime.sleep(60)"))
             await asyncio.sleep(0.2)
-            os.kill(min(descendants(server.process.pid)), signal.SIGKILL)
+            for child in children_of(server.process.pid):
+                os.kill(child, signal.SIGKILL)
             for call in (cell, session.run("1")):
                 assert "server died" in await failure(call)
             said = await failure(interpreter.session(1))

@@ -97,7 +97,7 @@ KINDS = (
         "memory in children",
         "import os, time\nfor _ in range(4):\n    if os.fork() == 0:\n        hold = bytearray(60_000_000)\n"
         "        time.sleep(0.2)\n        os._exit(0)\nfor _ in range(4):\n    os.wait()",
-        *(OK, ERROR, MEMORY),
+        *(OK, ERROR, MEMORY, TIMEOUT),
     ),
     _kind("memory from a device", "open('/dev/zero', 'rb').read()", MEMORY, TIMEOUT, ERROR),
     _kind(

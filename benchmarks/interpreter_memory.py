@@ -32,7 +32,7 @@ SAMPLES = 20
 SPARE_DESCRIPTORS = 200
 IDLE_GB = 2.0
 USED_GB = 8.0
-NEGLIGIBLE = 0.01
+NEGLIGIBLE = 0.05
 """Growth over the whole run below this part of the level is none."""
 
 

@@ -83,12 +83,10 @@ def compare(trace: Trace, block: Block, result: Result) -> Comparison:
 
 def _cause(block: Block, recorded: str, result: Result) -> str:
     theirs, ours = bool(_TIMED_OUT.search(recorded)), result.status == "timeout"
+    if theirs and ours:
+        return "out of time, in other words"
     if theirs or ours:
-        return {
-            (1, 1): "out of time, in other words",
-            (1, 0): "out of time only there",
-            (0, 1): "out of time only here",
-        }[theirs, ours]
+        return f"out of time only {'there' if theirs else 'here'}"
     if agrees(block, result):
         return EQUAL
     if result.error is not None and _last_line(recorded) == _last_line(result.error):

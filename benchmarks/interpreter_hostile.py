@@ -110,7 +110,7 @@ KINDS = (
     _kind("os._exit", "import os\nos._exit({n} % 256)", DIED),
     _kind("abort", "import os\nos.abort()", DIED),
     _kind("segmentation fault", "import ctypes\nctypes.string_at(8)", DIED),
-    _kind("kills itself", "import os\nos.kill(os.getpid(), 9)", DIED, MEMORY),
+    _kind("kills itself", "import os\nos.kill(os.getpid(), 9)", DIED, MEMORY, ERROR),
     _kind("sys.exit", "import sys\nsys.exit({n})", ERROR),
     _kind("raises what nobody raises", "raise BaseException('{n}')", ERROR),
     _kind("overflows the C stack", "x = []\nfor _ in range(200_000):\n    x = [x]\nrepr(x) and None", ERROR, DIED),

@@ -46,7 +46,7 @@ SPOILED_BLOCKS = 3
 """So many blocks a spoiled session still gets."""
 STALL_S = 2.0
 LOST = "; all variables are lost"
-KEPT_FAILURES = 20
+SAID_FAILURES = 20
 GROWTH_MB = 50.0
 """Memory at the end may exceed that at the start by so much: caches of the client and the server."""
 STOCK = {"processes": 8, "descriptors": 40, "mounts": 0}
@@ -68,7 +68,9 @@ class Tally:
     forks: int = 0
     forks_refused: int = 0
     failures: list[str] = field(default_factory=list)
-    """What broke a requirement."""
+    """What was wrong."""
+    stalls: list[str] = field(default_factory=list)
+    """What took too long."""
     longest_over_s: float = -math.inf
     """Wall time of a call beyond the wall limit, the most."""
     longest: str = ""
@@ -77,8 +79,14 @@ class Tally:
     def fail(self, what: str) -> None:
         """Keep it, and say the first ones at once."""
         self.failures.append(what)
-        if len(self.failures) <= KEPT_FAILURES:
-            say(f"FAILED: {what}")
+        if len(self.failures) <= SAID_FAILURES:
+            say(f"WRONG: {what}")
+
+    def stall(self, what: str, seconds: float) -> None:
+        """The same of a call that took `seconds` more than the wall limit."""
+        self.stalls.append(f"{what}: {seconds:+.1f} s")
+        if len(self.stalls) <= SAID_FAILURES:
+            say(f"STALLED: {self.stalls[-1]}")
 
 
 @dataclass(slots=True)
@@ -149,7 +157,7 @@ class Soak:
         """A twin goes its own way from here."""
         name = f"twin {len(family)} of {family[0].name}"
         try:
-            twin = await self._timed(played.session.fork(), f"fork of {played.name} {played.spoiled}")
+            twin = await self._timed(played.session.fork(), f"fork of {played.name}{_after(played)}")
         except InterpreterError as exc:
             self.tally.forks_refused += 1
             if not played.spoiled:
@@ -193,11 +201,10 @@ class Soak:
 
     async def _call(self, played: Played, code: str, what: str) -> Result:
         self.tally.started += 1
-        after = f" after {played.spoiled}" if played.spoiled else ""
-        result = await self._timed(played.session.run(code), f"{what} in {played.name}{after}")
+        result = await self._timed(played.session.run(code), f"{what} in {played.name}{_after(played)}")
         self.tally.ended += 1
         played.history.append(f"{what}: {result.status}{' LOST' if _lost(result) else ''}")
-        self._pace.at(self.tally.ended, f"· {len(self.tally.failures)} failures")
+        self._pace.at(self.tally.ended, f"· {len(self.tally.failures)} wrong, {len(self.tally.stalls)} stalled")
         return result
 
     def _count(self, sort: str, played: Played, result: Result) -> None:
@@ -212,7 +219,11 @@ class Soak:
             if over > self.tally.longest_over_s:
                 self.tally.longest_over_s, self.tally.longest = over, what
             if over > STALL_S:
-                self.tally.fail(f"{what} took {over:.1f} s more than the wall limit")
+                self.tally.stall(what, over)
+
+
+def _after(played: Played) -> str:
+    return f" after {played.spoiled}" if played.spoiled else ""
 
 
 def _lost(result: Result) -> bool:
@@ -274,7 +285,8 @@ def rows_of(tally: Tally, before: Census, after: Census, remains: Remains) -> li
         ("sessions, twins", f"{tally.sessions:,}, {tally.forks:,}", "", None),
         ("forks refused", f"{tally.forks_refused:,}", "", None),
         ("calls started, accounted for", f"{tally.started:,}, {counted:,}", "equal", tally.started == counted),
-        ("failures", str(len(tally.failures)), "0", not tally.failures),
+        ("wrong: answer, status, timeout, loss of state", str(len(tally.failures)), "0", not tally.failures),
+        ("stalled calls", str(len(tally.stalls)), "0", not tally.stalls),
         ("longest call beyond the wall limit", over, f"≤ +{STALL_S:g} s", tally.longest_over_s <= STALL_S),
         *((f"{name} more than before, sessions closed", f"{n:+}", f"≤ +{most}", n <= most) for name, n, most in held),
         ("memory more than before, sessions closed", f"{grown:+.1f} MiB", f"≤ {GROWTH_MB:g} MiB", grown <= GROWTH_MB),

@@ -34,8 +34,8 @@ READS = {
         "open(f'/proc/{CANARY_PID}/environ').read()",
         "open(f'/proc/{CANARY_PID}/cmdline').read()",
         "open(f'/proc/{SERVER_PID}/environ').read()",
-        "open(f'/proc/{os.getppid()}/environ').read()",
-        "open(f'/proc/{os.getppid()}/maps').read()",
+        "open(f'/proc/{os.getppid() or 1}/environ').read()",
+        "open(f'/proc/{os.getppid() or 1}/maps').read()",
         "open('/proc/self/root' + SECRET).read()",
         "open('/proc/self/cwd/../../../../..' + SECRET).read()",
         "open(f'/proc/{CANARY_PID}/root' + SECRET).read()",
@@ -112,17 +112,16 @@ DEVICES = [
     "os.chroot('.')",
 ]
 SWAPS = """
-import threading, time
+import time
 os.mkdir('folder')
 open('folder/file', 'w').close()
-def swap():
-    while True:
-        try:
-            os.rename('folder', 'aside'); os.symlink(HOME, 'folder'); time.sleep(0.0005)
-            os.unlink('folder'); os.rename('aside', 'folder')
-        except OSError:
-            pass
-threading.Thread(target=swap, daemon=True).start()
+child = os.fork()
+while child == 0:
+    try:
+        os.rename('folder', 'aside'); os.symlink(HOME, 'folder'); time.sleep(0.0005)
+        os.unlink('folder'); os.rename('aside', 'folder')
+    except OSError:
+        pass
 """
 READS_ALL = """
 def read_all(folder):
@@ -176,7 +175,6 @@ def scratch_of(result: Result) -> str:
     return result.text.strip().strip("'")
 
 
-OTHERS_MODES = pytest.mark.xfail(strict=True, reason="sessions are one user, and Landlock does not cover chmod")
 OPEN_FAMILY = pytest.mark.xfail(strict=True, reason="a family shares one folder that is open to each twin")
 
 
@@ -196,7 +194,6 @@ def test_the_scratch_of_another_session(arena: Arena) -> None:
         assert seen(attacker, other, SIGHTS) == {}
 
 
-@pytest.mark.parametrize("arena", [pytest.param("full", marks=OTHERS_MODES), "reduced"], indirect=True)
 def test_the_attributes_of_another_session_s_scratch(arena: Arena) -> None:
     with arena.sessions(2) as (attacker, other):
         assert seen(attacker, other, ATTRIBUTES) == {}
@@ -210,17 +207,18 @@ def test_the_scratch_of_a_twin(arena: Arena) -> None:
 
 def test_a_link_swapped_while_a_twin_copies(arena: Arena) -> None:
     with arena.session() as session:
-        session.run(SWAPS)
+        assert session.run(SWAPS).status is Status.OK
         for _ in range(5):
-            twin = session.fork()
-            assert CANARY not in twin.run(READS_ALL).feedback
-            twin.close()
+            twin = session.try_fork()  # a folder may be gone when it comes to be copied
+            if twin:
+                assert CANARY not in twin.run(READS_ALL).feedback
+                twin.close()
 
 
 @pytest.mark.parametrize(
     "fills",
     [
-        "for _ in range(3000): os.mkdir('d'); os.chdir('d')",
+        "for _ in range(1000): os.mkdir('d'); os.chdir('d')",
         "os.mkdir('shut'); open('shut/file', 'w').close(); os.chmod('shut', 0)",
         "os.mkfifo('pipe')",
         "os.symlink('loop', 'loop'); os.symlink('.', 'here')",

@@ -83,7 +83,6 @@ LIES = {
     "no CPU": "'cpu': -1e300",
 }
 LIE = pytest.mark.xfail(strict=True, reason="what a session says of its own cell is taken as it is")
-UNHASHABLE = pytest.mark.xfail(strict=True, reason="the server looks for a twin's number whatever it is, and dies")
 SILENT = pytest.mark.xfail(strict=True, reason="a fork that hostile code does not answer is waited for a minute")
 PATCHED = "import cort_data.interpreter.worker as w\n"
 LIAR = """
@@ -169,9 +168,7 @@ def forks(session: Attacker, patch: str) -> Attacker | None:
     return session.try_fork()
 
 
-@pytest.mark.parametrize(
-    "kind", [pytest.param(kind, marks=UNHASHABLE if kind in ("a list", "an object") else ()) for kind in TWINS]
-)
+@pytest.mark.parametrize("kind", TWINS)
 def test_a_twin_that_lies_about_itself(anywhere: Arena, kind: str) -> None:
     with anywhere.sessions(2) as (session, other):
         assert other.run("x = 1").status is Status.OK

@@ -10,6 +10,7 @@ import pytest
 from cort_data.errors import InterpreterError
 from cort_data.interpreter import Status, open_interpreter
 
+from ..processes import descendants
 from .arena import LIMITS, PRELUDE, WAITS, Arena, gone, named
 
 BOMB = """
@@ -167,12 +168,13 @@ def test_nothing_outlives_a_server_that_is_killed(arena: Arena) -> None:
     mark = f"lost-{os.getpid()}"
 
     async def use() -> None:
+        others = descendants()
         interpreter = open_interpreter(limits=LIMITS, isolation=arena.level)
         session = await interpreter.session(0)
         await session.run(PRELUDE.format(mark=mark, names={}) + orphan("no death signal"))
         hangs = asyncio.create_task(session.run("libc.prctl(1, 0, 0, 0, 0)\nlibc.sleep(600)"))
         await asyncio.sleep(0.2)
-        os.kill(interpreter._link._process.pid, signal.SIGKILL)  # type: ignore[attr-defined]
+        os.kill(min(descendants() - others), signal.SIGKILL)
         with pytest.raises(InterpreterError, match="server died"):
             await hangs
         await interpreter.close()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import os
+import platform
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,6 +15,9 @@ QUIET_S = 1.0
 """Nothing may have come or gone for so long before a census."""
 POLL_S = 0.1
 WAIT_S = 60.0
+_KCMP = {"x86_64": 312, "aarch64": 272}
+_KCMP_VM = 1
+_LIBC = ctypes.CDLL(None, use_errno=True)
 _GONE = (FileNotFoundError, ProcessLookupError)
 _NOT_OURS = (*_GONE, PermissionError)
 
@@ -24,7 +29,8 @@ class Census:
     processes: int
     """Below this one, zombies included."""
     memory_mb: float
-    """Proportional set size of those processes, in MiB: a page that n processes share counts 1/n for each."""
+    """Proportional set size of those processes, in MiB: a page that n processes share counts 1/n for each. Processes
+    that live in one and the same memory (`CLONE_VM`) count once."""
     page_tables_mb: float
     """What the kernel keeps to map it; not part of `memory_mb`."""
     descriptors: int
@@ -66,7 +72,7 @@ async def settled() -> set[int]:
 async def take() -> Census:
     """Count when everything has come to rest."""
     pids = await settled()
-    memory, tables = (sum(column) for column in zip((0, 0), *map(_memory, pids), strict=True))
+    memory, tables = (sum(column) for column in zip((0, 0), *map(_memory, _own_memories(pids)), strict=True))
     return Census(
         processes=len(pids),
         memory_mb=memory / 1024,
@@ -91,6 +97,25 @@ def of_tree(home: str) -> list[int]:
 def own_mounts() -> int:
     """Mounts that this process sees."""
     return len(Path("/proc/self/mountinfo").read_text().splitlines())
+
+
+def _own_memories(pids: set[int]) -> list[int]:
+    """One process of each memory. Those that share one are alike in every number, so only such are compared."""
+    alike: dict[str, list[int]] = {}
+    for pid in pids:
+        with suppress(*_GONE):
+            known = alike.setdefault(Path(f"/proc/{pid}/smaps_rollup").read_text(), [])
+            if not any(_same_memory(pid, other) for other in known):
+                known.append(pid)
+    return [pid for known in alike.values() for pid in known]
+
+
+def _same_memory(first: int, second: int) -> bool:
+    """OSError if the kernel does not say."""
+    result = _LIBC.syscall(_KCMP[platform.machine()], first, second, _KCMP_VM, 0, 0)
+    if result < 0:
+        raise OSError(ctypes.get_errno(), "kcmp: whether two processes share their memory cannot be asked")
+    return bool(result == 0)
 
 
 def _memory(pid: int) -> tuple[int, int]:

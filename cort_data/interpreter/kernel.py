@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ctypes
+import operator
 import os
 import platform
 import signal
 import struct
 import sys
+from collections import deque
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
@@ -17,6 +19,7 @@ CLONE_VM = 0x00000100
 CLONE_FILES = 0x00000400
 CLONE_PIDFD = 0x00001000
 CLONE_PARENT = 0x00008000
+CLONE_PARENT_SETTID = 0x00100000
 CLONE_NEWNS = 0x00020000
 CLONE_NEWUTS = 0x04000000
 CLONE_NEWIPC = 0x08000000
@@ -44,8 +47,8 @@ _CAPABILITY_VERSION = 0x20080522
 if sys.platform == "linux":  # elsewhere this module can be imported, no more
     _libc = ctypes.CDLL(None, use_errno=True)
     _libc.syscall.restype = ctypes.c_long
-    _libc_holding_gil = ctypes.PyDLL(None, use_errno=True)
-    _libc_holding_gil.syscall.restype = ctypes.c_long
+    _libc_with_gil = ctypes.PyDLL(None, use_errno=True)
+    _libc_with_gil.syscall.restype = ctypes.c_long
 
 
 def is_linux() -> bool:
@@ -100,19 +103,19 @@ def fork_sibling() -> int:
     The C library does not know of this fork, so its own locks are not taken: a thread of this process that is inside
     `malloc` at this moment leaves the child unable to allocate.
     """
-    ctypes.pythonapi.PyOS_BeforeFork()
-    number = ctypes.c_long(_CLONE[_machine(_CLONE)])
-    flags = ctypes.c_long(CLONE_PARENT | signal.SIGCHLD)
-    zero = ctypes.c_long(0)
-    pid = int(_libc_holding_gil.syscall(number, flags, zero, zero, zero, zero))
-    error = ctypes.get_errno()
-    if pid == 0:
-        ctypes.pythonapi.PyOS_AfterFork_Child()
+    api = ctypes.pythonapi
+    after = (api.PyOS_AfterFork_Parent, api.PyOS_AfterFork_Child)
+    child, before = ctypes.c_int(0), os.getpid()
+    flags = CLONE_PARENT | CLONE_PARENT_SETTID | signal.SIGCHLD
+    arguments = ctypes.c_long(_CLONE[_machine(_CLONE)]), ctypes.c_long(flags), None, ctypes.byref(child)
+    api.PyOS_BeforeFork()
+    # One chain of C calls: between the fork and what follows it no bytecode may run, or the child could hand Python's
+    # lock to a thread that it does not have.
+    clone = map(_libc_with_gil.syscall, *([argument] for argument in (*arguments, None, None)))
+    deque(map(operator.call, map(after.__getitem__, map(operator.not_, clone))), maxlen=0)
+    if os.getpid() != before:
         return 0
-    ctypes.pythonapi.PyOS_AfterFork_Parent()
-    if pid < 0:
-        raise OSError(error, f"clone: {os.strerror(error)}")
-    return pid
+    return _check(child.value or -1, "clone")
 
 
 def madvise(address: int, size: int, advice: int) -> None:

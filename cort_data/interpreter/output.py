@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer as Buffer
 
 DEFAULT_OUTPUT_CHARS = 4000
+CUT_NOTE_CHARS = 64
+"""What the line that says how much was cut adds, at most."""
 
 
 class OutputBuffer:

@@ -13,6 +13,7 @@ from dataclasses import asdict
 
 from cort_data.errors import InterpreterError
 from cort_data.interpreter import partial
+from cort_data.interpreter.answer import checked_answer
 from cort_data.interpreter.base import Limits, Status
 from cort_data.interpreter.ending import ProcessEnd, describe_exit, describe_kill, describe_memory
 from cort_data.interpreter.link import ServerLink
@@ -26,15 +27,6 @@ GRACE_S = 1.0
 START_S = 30.0
 MAX_INBOX = 8
 READ_BYTES = 1 << 16
-_ANSWER: dict[str, type | tuple[type, ...]] = {
-    "number": int,
-    "status": str,
-    "text": str,
-    "error": (str, type(None)),
-    "seconds": float,
-    "cpu": float,
-    "truncated": int,
-}
 
 
 class SessionProcess:
@@ -89,8 +81,8 @@ class SessionProcess:
         started = self._loop.time()
         await self._ask(encode({"op": "run", "code": code, "number": number}))
         stopped = None if await self._has_news(LOOK_S) else await self._watch(started)
-        if self._inbox and _is_answer(self._inbox[0], number):
-            frame = self._inbox.popleft()
+        heard = self._inbox.popleft() if self._inbox else {}
+        if frame := checked_answer(heard, number, self._limits, self._loop.time() - started):
             self._cpu = frame["cpu"]
             if frame["status"] == "timeout":  # what it started must not run on
                 await self._link.call("clear", session=self.number)
@@ -115,8 +107,8 @@ class SessionProcess:
         try:
             with theirs:
                 await self._ask(encode({"op": "fork"}), theirs.fileno(), twin._partial)
-            await self._expect("forked")
-            pid = await twin.expect_ready()
+            await self._expect("forked", self._limits.wall_s)
+            pid = await twin.expect_ready(self._limits.wall_s)
             answer = await self._link.call("adopt", session=number, number=pid, origin=self.number)
             if answer["error"]:
                 raise InterpreterError(f"cannot fork the session: {answer['error']}")
@@ -200,15 +192,15 @@ class SessionProcess:
         if self._waiter and not self._waiter.done():
             self._waiter.set_result(news)
 
-    async def expect_ready(self) -> object:
+    async def expect_ready(self, seconds: float = START_S) -> object:
         """Wait until the process can take cells; its number in its process namespace."""
-        pid = await self._expect("ready")
+        pid = await self._expect("ready", seconds)
         self._starting = False
         return pid
 
-    async def _expect(self, key: str) -> object:
+    async def _expect(self, key: str, seconds: float) -> object:
         """The value of `key` in the next frame, which is our own code's, not a cell's."""
-        if await self._has_news(START_S) and self._inbox:
+        if await self._has_news(seconds) and self._inbox:
             frame = self._inbox.popleft()
             if key in frame:
                 return frame[key]
@@ -248,12 +240,6 @@ class SessionProcess:
                 self._garbage = self._garbage or "it ended"
         if self._inbox or self._garbage:
             self._wake()
-
-
-def _is_answer(frame: Frame, number: int) -> bool:
-    """Whether a frame has the form of the answer to this cell; untrusted code could have written it."""
-    typed = all(isinstance(frame.get(name), kind) for name, kind in _ANSWER.items())
-    return typed and frame["status"] in {"ok", "error", "timeout", "memory"} and frame["number"] == number
 
 
 def _socket_pair() -> tuple[socket.socket, socket.socket]:

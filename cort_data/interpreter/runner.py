@@ -72,16 +72,20 @@ class CellRunner:
         """Run cell `number`; its answer as the wire carries it."""
         started = time.perf_counter()
         output = self._run_guarded(code, number)
-        console, cut = self._console.take(self._limits.output_chars)
+        text, cut = output.text, output.truncated
+        console, unread = self._console.take()
+        if console:
+            text, more = cut_text(console + text, self._limits.output_chars)
+            cut += more + unread
         error = output.error
         if self._stopped and error is None:
             error = f"TimeoutError: {self._stopped}"
         return {
             "number": number,
             "status": self._status(output),
-            "text": console + output.text,
+            "text": text,
             "error": error,
-            "truncated": output.truncated + cut,
+            "truncated": cut,
             "seconds": time.perf_counter() - started,
             "cpu": sum(os.times()[:4]),  # with that of ended children
         }
@@ -164,8 +168,11 @@ class _Console:
         os.dup2(self._fd, 1)
         os.dup2(self._fd, 2)
 
-    def take(self, limit: int) -> tuple[str, int]:
-        """What was written past Python, and how much of it was cut; nearly always nothing."""
+    def take(self) -> tuple[str, int]:
+        """What was written past Python since the last call, and how many bytes over a bound are left out.
+
+        It is nearly always nothing.
+        """
         size = os.fstat(self._fd).st_size
         if not size:
             return "", 0
@@ -173,8 +180,7 @@ class _Console:
         data = os.read(self._fd, CONSOLE_BYTES)
         os.ftruncate(self._fd, 0)
         os.lseek(self._fd, 0, os.SEEK_SET)
-        text, cut = cut_text(data.decode("utf-8", "backslashreplace"), limit)
-        return text, cut + size - len(data)
+        return data.decode("utf-8", "backslashreplace"), size - len(data)
 
 
 def _file_without_name() -> int:

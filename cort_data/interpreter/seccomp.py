@@ -35,6 +35,11 @@ _REFUSED: dict[str, tuple[int | None, int | None]] = {  # numbers on x86_64 and 
     "setsid": (112, 157),  # one kernel session is one share of the CPUs, whatever it starts
     # network and sockets (pairs stay)
     "socket": (41, 198),
+    "connect": (42, 203),
+    "bind": (49, 200),
+    "listen": (50, 201),
+    "accept": (43, 202),
+    "accept4": (288, 242),
     # name spaces and mounts
     "mount": (165, 40),
     "umount2": (166, 39),
@@ -114,6 +119,8 @@ _ON_ITSELF: dict[str, tuple[int, int]] = {  # by its first argument, 0
     "prlimit64": (302, 261),
     "sched_setaffinity": (203, 122),
 }
+_SOCKETPAIR = (53, 199)
+_NOT_STREAM = 0xE  # the bits of the other types: a pair of datagrams can still send to any path
 _FCNTL, _IOCTL = (72, 25), (16, 29)
 _FCNTL_OWNERS = (8, 10, 15)  # F_SETOWN, F_SETSIG, F_SETOWN_EX: have the kernel send any signal
 _IOCTL_OWNERS = (0x8901, 0x8902, 0x5412)  # FIOSETOWN, SIOCSPGRP: the same; TIOCSTI types into a terminal
@@ -209,8 +216,9 @@ def _session_filter(pid: int, attributes: bool) -> _Filter:
             *(part for numbers in _SIGNALS.values() for part in _allow_if(numbers[column], (_FIRST_AT, (pid,)))),
             *_allow_if(_KILL[column], (_FIRST_AT, (pid, 0))),
             *(part for numbers in _ON_ITSELF.values() for part in _allow_if(numbers[column], (_FIRST_AT, (0,)))),
-            *_refuse_second(_FCNTL[column], _FCNTL_OWNERS),
-            *_refuse_second(_IOCTL[column], _IOCTL_OWNERS),
+            *_refuse_second(_FCNTL[column], _JUMP_EQUAL, _FCNTL_OWNERS),
+            *_refuse_second(_IOCTL[column], _JUMP_EQUAL, _IOCTL_OWNERS),
+            *_refuse_second(_SOCKETPAIR[column], _JUMP_ANY_BIT, (_NOT_STREAM,)),
             *_allow_if(_SETPGID[column], (_FIRST_AT, (0,)), (_SECOND_AT, (0,))),
             _instruction(_JUMP_EQUAL, _CLONE[column], otherwise=3),
             _instruction(_LOAD, _FIRST_AT),
@@ -265,9 +273,9 @@ def _allow_if(number: int, *tests: tuple[int, tuple[int, ...]]) -> list[bytes]:
     ]
 
 
-def _refuse_second(number: int, values: tuple[int, ...]) -> list[bytes]:
-    """Call `number` is refused if its second argument is one of the values, and passes else."""
-    tests = [part for value in values for part in _return_if(_JUMP_EQUAL, value, errno.EPERM)]
+def _refuse_second(number: int, test: int, values: tuple[int, ...]) -> list[bytes]:
+    """Call `number` is refused if the test of its second argument holds for one of the values, and passes else."""
+    tests = [part for value in values for part in _return_if(test, value, errno.EPERM)]
     return [
         _instruction(_JUMP_EQUAL, number, otherwise=len(tests) + 2),
         _instruction(_LOAD, _SECOND_AT),

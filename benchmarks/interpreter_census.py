@@ -38,7 +38,7 @@ class Census:
     mounts: int
     """In all mount namespaces that the processes below live in and this one does not."""
     own_memory_mb: float
-    """Proportional set size of this process, the client."""
+    """Of this process, the client, without mapped files: what others map of those changes its share."""
     own_descriptors: int
 
 
@@ -79,7 +79,7 @@ async def take() -> Census:
         page_tables_mb=tables / 1024,
         descriptors=sum(_descriptors(pid) for pid in pids),
         mounts=_mounts(pids),
-        own_memory_mb=_memory(os.getpid())[0] / 1024,
+        own_memory_mb=_field(Path("/proc/self/smaps_rollup").read_text(), "Pss_Anon:") / 1024,
         own_descriptors=_descriptors(os.getpid()),
     )
 

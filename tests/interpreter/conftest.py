@@ -8,8 +8,6 @@ import pytest
 
 from cort_data.interpreter import Interpreter, Limits, Result, Session, isolation_report, open_interpreter
 
-from .servers import OwnServer
-
 T = TypeVar("T")
 LIMITS = Limits(timeout_s=1.0, memory_mb=150, output_chars=1000)
 
@@ -43,6 +41,8 @@ def open_jupyter() -> Interpreter:
 
 
 def open_remote() -> Interpreter:
+    from .servers import OwnServer  # needs packages that the environment of the ordinary user does not have
+
     return OwnServer(LIMITS, strongest())
 
 

@@ -1,10 +1,15 @@
 """Reading what is private, writing outside of the scratch folder, links and devices, the scratch of others."""
 
+import asyncio
+import os
+import tempfile
+from pathlib import Path
+
 import pytest
 
-from cort_data.interpreter import Result, Status
+from cort_data.interpreter import Result, Status, open_interpreter
 
-from .arena import Arena, Attacker, refused
+from .arena import LIMITS, Arena, Attacker, refused
 from .outside import CANARY
 
 READS = {
@@ -175,6 +180,9 @@ def scratch_of(result: Result) -> str:
     return result.text.strip().strip("'")
 
 
+SHUT_FOLDERS = pytest.mark.xfail(
+    os.geteuid() != 0, strict=True, reason="rm removes no folder that its user cannot read"
+)
 OPEN_FAMILY = pytest.mark.xfail(strict=True, reason="a family shares one folder that is open to each twin")
 
 
@@ -219,7 +227,6 @@ def test_a_link_swapped_while_a_twin_copies(arena: Arena) -> None:
     "fills",
     [
         "for _ in range(1000): os.mkdir('d'); os.chdir('d')",
-        "os.mkdir('shut'); open('shut/file', 'w').close(); os.chmod('shut', 0)",
         "os.mkfifo('pipe')",
         "os.symlink('loop', 'loop'); os.symlink('.', 'here')",
         "open(b'\\xff\\n' + b'x' * 200, 'w').close()",
@@ -240,3 +247,17 @@ def test_odd_scratch_folders(anywhere: Arena, fills: str) -> None:
         if twin:
             assert twin.run("1").text == "1\n"
         assert session.run("2").status is Status.OK
+
+
+@SHUT_FOLDERS
+def test_a_folder_that_nobody_may_read_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the session's files are the user's own, and their modes the session's to change."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    async def use() -> None:
+        async with open_interpreter(limits=LIMITS, isolation="none") as interpreter:
+            session = await interpreter.session(0)
+            await session.run("import os; os.mkdir('shut'); open('shut/file', 'w').close(); os.chmod('shut', 0)")
+
+    asyncio.run(use())
+    assert list(tmp_path.iterdir()) == []

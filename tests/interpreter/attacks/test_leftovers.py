@@ -3,8 +3,6 @@
 Every attack is followed by a look at a session that comes after it: that look is the arena's (`Arena.check`).
 """
 
-import pytest
-
 from cort_data.interpreter import Status
 
 from .arena import WAITS, Arena
@@ -97,6 +95,7 @@ LATER = {  # what comes when the cell is over
         "threading.Thread(target=f, daemon=True).start()"
     ),
 }
+NEXT = ["1 / 0", "del kept", "print(1)\n2"]
 EXCEPTIONS = {
     "text raises": "class E(Exception):\n    def __str__(self): raise self\nraise E",
     "text loops": "class E(Exception):\n    def __str__(self):\n        while True: pass\nraise E",
@@ -118,25 +117,13 @@ EXCEPTIONS = {
     "generator exit": "raise GeneratorExit",
 }
 
-BUSY_THREAD = pytest.mark.xfail(
-    strict=True,
-    reason="a fork runs bytecode before Python's locks are made anew, and may wait for a thread that is not there",
-)
-
-
-def followed(arena: Arena, attacks: dict[str, str]) -> None:
-    """Each attack and the cells after it end in results."""
-    with arena.sessions(len(attacks), WAITS) as sessions:
-        for cells in ([*attacks.values()], ["1 / 0"] * len(attacks), ["del kept"] * len(attacks), ["2"] * len(attacks)):
-            arena.together(*(session.start(code) for session, code in zip(sessions, cells, strict=True)))
-
 
 def test_patches(anywhere: Arena) -> None:
-    followed(anywhere, PATCHES)
+    anywhere.attack_on(PATCHES, *NEXT, limits=WAITS)
 
 
 def test_what_comes_later(anywhere: Arena) -> None:
-    followed(anywhere, LATER)
+    anywhere.attack_on(LATER, *NEXT, limits=WAITS)
 
 
 def test_exceptions_that_resist(anywhere: Arena) -> None:
@@ -145,7 +132,6 @@ def test_exceptions_that_resist(anywhere: Arena) -> None:
         result.feedback.encode()
 
 
-@BUSY_THREAD
 def test_a_twin_beside_a_busy_thread(anywhere: Arena) -> None:
     """The thread asks for the interpreter's lock all the time, so that it is asked for at the moment of the fork."""
     busy = "import sys, threading\nsys.setswitchinterval(1e-6)\ndef f():\n    while True: pass\n"

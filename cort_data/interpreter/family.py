@@ -13,7 +13,7 @@ import socket
 from contextlib import suppress
 from typing import NoReturn
 
-from cort_data.interpreter import keeper, kernel, procs, scratch
+from cort_data.interpreter import keeper, procs, scratch
 
 
 class Family:
@@ -43,7 +43,6 @@ class Families:
         """`keeper_socket` None means: no namespaces."""
         self._root = root
         self._keeper = keeper_socket
-        self._home = os.open("/proc/self/ns/pid", os.O_RDONLY) if keeper_socket else -1
         self._of: dict[int, Family] = {}
         self.cleaners: set[int] = set()
         """Processes that remove folders; children of the server that are no sessions."""
@@ -61,19 +60,6 @@ class Families:
         family.sessions.add(session)
         self._of[session] = family
         return family
-
-    def fork_into(self, family: Family) -> int:
-        """`os.fork`, with the child in the family's process namespace."""
-        if not family.init:
-            return os.fork()
-        kernel.setns(family.init.fd, kernel.CLONE_NEWPID)
-        pid = -1
-        try:
-            pid = os.fork()
-        finally:
-            if pid:
-                kernel.setns(self._home, kernel.CLONE_NEWPID)
-        return pid
 
     def join(self, twin: int, origin: int) -> None:
         """Count a twin into the family of the session that it was forked from."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gc
 import importlib
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from cort_data.interpreter import hugepages
 
@@ -44,7 +47,8 @@ _STANDARD = (
 
 def load() -> list[str]:
     """Import everything, warm sympy and settle memory for forking; returns the libraries that are missing."""
-    missing = [name for name in LIBRARIES if not _importable(name)]
+    with _hidden("pyarrow"):
+        missing = [name for name in LIBRARIES if not _importable(name)]
     for name in _STANDARD:
         importlib.import_module(name)
     for name in _SUBMODULES:
@@ -56,6 +60,16 @@ def load() -> list[str]:
     gc.freeze()  # the collector would otherwise touch, and so copy, every shared page
     hugepages.collapse()
     return missing
+
+
+@contextmanager
+def _hidden(name: str) -> Iterator[None]:
+    """Let pandas do without a library that brings 40 MB and a thread, and that code can still import."""
+    sys.modules[name] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules[name]
 
 
 def _importable(name: str) -> bool:

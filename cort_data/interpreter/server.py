@@ -1,4 +1,8 @@
-"""The fork server: loads the libraries once and forks a fresh process for every session.
+"""The interpreter's server: begins sessions, ends them, and keeps account of their processes.
+
+    keeper ──namespaces──► server ──requests──► zygote
+                             │ parent of           │ forks
+                             └───────► sessions ◄──┘
 
 Run as `python -m cort_data.interpreter.server CONTROL_FD CONFIG_JSON` by `link.py`. Requests come over the control
 socket, one JSON object a packet; a session's cells do not pass through here but go straight to its process. The server
@@ -15,14 +19,14 @@ import signal
 import socket
 import sys
 import time
-import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
-from cort_data.interpreter import confine, preload, procs, scratch, worker
+from cort_data.interpreter import confine, procs
 from cort_data.interpreter.family import Families, Family, remove_tree
+from cort_data.interpreter.zygote import Birth, Zygote
 
 PACKET_BYTES = 1 << 16
 CLEAR_UP_S = 10.0
@@ -49,7 +53,6 @@ def main() -> None:
     """Entry point of the server's process."""
     control = socket.socket(fileno=int(sys.argv[1]))
     config = ServerConfig(**json.loads(sys.argv[2]))
-    warnings.filterwarnings("ignore", ".*fork", DeprecationWarning)  # the libraries' threads hold no lock of ours
     try:
         root, keeper = confine.enter_server(config.isolation, config.scratch)
     except OSError as exc:
@@ -57,11 +60,10 @@ def main() -> None:
         raise SystemExit(1) from exc
     _, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, most_files))  # a family takes a descriptor
-    missing = preload.load()
-    os.environ.clear()
-    os.environ.update(scratch.ENVIRONMENT)
-    server = _Server(control, config, Families(root, keeper))
-    server.reply({"ready": True, "missing": missing})
+    limits = confine.ProcessLimits(config.open_files, config.file_mb, config.processes)
+    zygote = Zygote.start(config.isolation, limits)
+    server = _Server(control, Families(root, keeper), zygote)
+    server.reply({"ready": True, "missing": zygote.missing()})
     server.serve()
     if not keeper:  # with one, everything ends with this process, and the folder is in memory
         server.kill_all()
@@ -69,11 +71,10 @@ def main() -> None:
 
 
 class _Server:
-    def __init__(self, control: socket.socket, config: ServerConfig, families: Families) -> None:
+    def __init__(self, control: socket.socket, families: Families, zygote: Zygote) -> None:
         self._control = control
         self._families = families
-        limits = confine.ProcessLimits(config.open_files, config.file_mb, config.processes)
-        self._confiner = confine.Confiner(config.isolation, limits)
+        self._zygote = zygote
         self._pids: dict[int, int] = {}  # session -> process
         self._sessions: dict[int, int] = {}  # process -> session
         self._ending: dict[int, tuple[Family, Request]] = {}  # pidfd of a killed namespace -> what to report then
@@ -85,15 +86,18 @@ class _Server:
         signal.signal(signal.SIGCHLD, lambda _signum, _frame: None)
         self._poll = select.poll()
         self._poll.register(control, select.POLLIN)
+        self._poll.register(zygote.sock, select.POLLIN)
         self._poll.register(self._wake_read, select.POLLIN)
 
     def reply(self, message: Request) -> None:
         self._control.send(json.dumps(message).encode())
 
     def serve(self) -> None:
-        """Answer until the client is gone."""
+        """Answer until the client is gone, or the zygote is."""
         while True:
             ready = {fd for fd, _ in self._poll.poll()}
+            if self._zygote.sock.fileno() in ready:
+                raise SystemExit("the process that has the libraries loaded has ended")
             if self._wake_read in ready:
                 os.read(self._wake_read, PACKET_BYTES)
                 self._reap()
@@ -129,24 +133,12 @@ class _Server:
         os.close(partial)
 
     def _start(self, session: int, family: Family, sock: int, partial: int) -> None:
+        namespace = family.init.fd if family.init else None
         try:
-            pid = self._families.fork_into(family)
+            self._register(session, self._zygote.fork(Birth(family.folder, sock, partial, namespace)))
         except OSError as exc:
             message = {"failed": session, "error": f"cannot start its process: {exc}"}
             self._end_family(self._families.leave(session), message)
-            return
-        if pid == 0:
-            self._become_session(sock, partial, family.folder)
-        self._register(session, pid)
-
-    def _become_session(self, sock: int, partial: int, folder: str) -> NoReturn:
-        try:
-            signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            keep = [sock, partial]
-            worker.main(socket.socket(fileno=sock), partial, folder, lambda: self._confiner.enter_session(folder, keep))
-        finally:
-            os._exit(70)  # whatever went wrong, a second server must never run on from here
 
     def _on_adopt(self, request: Request) -> Request:
         """Take a twin in: a child of ours in its origin's namespace with the number that it says it has there."""
@@ -187,16 +179,16 @@ class _Server:
         self._signal(session, signal.SIGKILL)
 
     def _on_usage(self, request: Request) -> Request:
-        """CPU seconds of a session's processes, and the MB that they added together to what they share with us.
+        """CPU seconds of a session's processes, and the MB that they added together to what all share.
 
-        A page of ours that they changed is not counted. Memory is 0 for a single process: the kernel bounds it.
+        A shared page that they changed is not counted. Memory is 0 for a single process: the kernel bounds it.
         """
         session = request["session"]
         if session not in self._pids:
             return {"cpu": 0.0, "memory": 0.0}
         pids = self._below(session)
-        ours = procs.memory_mb(os.getpid())
-        memory = sum(max(0.0, procs.memory_mb(pid) - ours) for pid in pids) if len(pids) > 1 else 0.0
+        shared = procs.memory_mb(self._zygote.pid)
+        memory = sum(max(0.0, procs.memory_mb(pid) - shared) for pid in pids) if len(pids) > 1 else 0.0
         return {"cpu": sum(map(procs.cpu_seconds, pids)), "memory": memory}
 
     def _below(self, session: int) -> set[int]:
@@ -264,7 +256,8 @@ class _Server:
         if family.init:
             self._kill_until_none(family.orphans)
         elif not self._forking:
-            self._kill_until_none(lambda: procs.children() - self._sessions.keys() - self._families.cleaners)
+            ours = self._families.cleaners | {self._zygote.pid}
+            self._kill_until_none(lambda: procs.children() - self._sessions.keys() - ours)
 
     def _kill_until_none(self, find: Callable[[], set[int]]) -> None:
         """Kill processes until none is found: the death of one turns its own children into more."""

@@ -1,6 +1,6 @@
 """The process of one session: it reads cells from its socket, runs them and answers.
 
-It is forked from the server (`server.py`) with the libraries loaded and confined before it sees any code. It bounds
+It is forked from the zygote (`zygote.py`) with the libraries loaded and confined before it sees any code. It bounds
 CPU time and memory itself, where an interrupt can still save the state; the client kills what does not stop.
 
 A process that the code forks inherits the socket. It must never answer: only the process that started as the session

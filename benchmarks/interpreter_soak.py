@@ -310,7 +310,9 @@ def main() -> None:
     title = f"Soak of local at isolation {options.isolation}: {options.blocks:,} blocks in {minutes:.1f} min"
     met = show(title, rows_of(tally, before, after, remains))
     if options.save:
-        save("soak", {**asdict(tally), "before": asdict(before), "after": asdict(after), "remains": asdict(remains)})
+        kinds = dict(sorted(tally.kinds.items()))  # `asdict` cannot copy a Counter
+        counted = {**asdict(replace(tally, kinds=Counter())), "kinds": kinds}
+        save("soak", {**counted, "before": asdict(before), "after": asdict(after), "remains": asdict(remains)})
     sys.exit(not met)
 
 

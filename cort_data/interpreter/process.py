@@ -158,6 +158,8 @@ class SessionProcess:
         interrupted = 0.0
         while True:
             usage = await self._link.call("usage", session=self.number)
+            if self._is_news():  # it came meanwhile
+                return None
             if usage["memory"] > self._limits.memory_mb:
                 await self._link.post("kill", session=self.number)
                 await asyncio.wait([self._end])
@@ -178,7 +180,7 @@ class SessionProcess:
 
     async def _has_news(self, timeout: float) -> bool:
         """Wait for a frame, garbage or the end; False when none came in time."""
-        if self._inbox or self._garbage or self._end.done():
+        if self._is_news():
             return True
         self._waiter = self._loop.create_future()
         timer = self._loop.call_later(timeout, self._wake, False)
@@ -187,6 +189,9 @@ class SessionProcess:
         finally:
             timer.cancel()
             self._waiter = None
+
+    def _is_news(self) -> bool:
+        return bool(self._inbox or self._garbage or self._end.done())
 
     def _wake(self, news: bool = True) -> None:
         if self._waiter and not self._waiter.done():

@@ -69,11 +69,9 @@ def number_in_namespace(pid: int) -> int:
     return 0
 
 
-def namespace(pid: int) -> int:
-    """What tells the process namespace of a process from others; 0 when the process is gone."""
-    with suppress(OSError):
-        return os.stat(f"/proc/{pid}/ns/pid").st_ino
-    return 0
+def kernel_session(pid: int) -> int:
+    """The kernel session (`setsid`) that a process is in; 0 when it is gone."""
+    return int(_stat(pid)[3])
 
 
 def prefer_for_killing() -> None:

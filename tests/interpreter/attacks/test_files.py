@@ -135,6 +135,19 @@ def read_all(folder):
             yield open(os.path.join(root, name)).read()
 list(read_all('.'))
 """
+ODD = [
+    "for _ in range(1000): os.mkdir('d'); os.chdir('d')",
+    "os.mkfifo('pipe')",
+    "os.symlink('loop', 'loop'); os.symlink('.', 'here')",
+    "open(b'\\xff\\n' + b'x' * 200, 'w').close()",
+    "open('sparse', 'w').truncate(60 << 20)",
+    "import socket; a, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM); a.bind('socket')",
+    "for n in range(500): open(str(n), 'w').close()",
+    "os.chdir('/')",
+    "os.mkdir('gone'); os.chdir('gone'); os.rmdir('../gone')",
+    "os.chmod('.', 0)",
+    "os.rename(os.getcwd(), os.getcwd() + 'x')",
+]
 SIGHTS = [
     "os.listdir({0!r})",
     "open({0!r} + '/note').read()",
@@ -174,6 +187,20 @@ def test_the_environment_below_python(anywhere: Arena) -> None:
     """What the process was started with stays in its memory, whatever `os.environ` says."""
     code = "libc.getenv.restype = ctypes.c_char_p\nlibc.getenv(b'CORT_CANARY_TOKEN'), libc.getenv(b'USER')"
     assert anywhere.attack(code).text == "(None, None)\n"
+
+
+def test_no_descriptors_are_inherited(anywhere: Arena) -> None:
+    code = "import select\npoll = select.poll()\nfor fd in range(256): poll.register(fd)\n"
+    code += "len([fd for fd, event in poll.poll(0) if not event & select.POLLNVAL])"
+    assert anywhere.attack(code).text == "6\n"  # null, thrice the console, the transcript, the socket
+
+
+def test_the_scratch_folder_is_empty_and_writable(anywhere: Arena) -> None:
+    for _ in range(2):
+        assert (
+            anywhere.attack("before = os.listdir(); open('a', 'w').close(); before, os.listdir()").text
+            == "([], ['a'])\n"
+        )
 
 
 def scratch_of(result: Result) -> str:
@@ -223,30 +250,14 @@ def test_a_link_swapped_while_a_twin_copies(arena: Arena) -> None:
                 twin.close()
 
 
-@pytest.mark.parametrize(
-    "fills",
-    [
-        "for _ in range(1000): os.mkdir('d'); os.chdir('d')",
-        "os.mkfifo('pipe')",
-        "os.symlink('loop', 'loop'); os.symlink('.', 'here')",
-        "open(b'\\xff\\n' + b'x' * 200, 'w').close()",
-        "open('sparse', 'w').truncate(60 << 20)",
-        "import socket; a, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM); a.bind('socket')",
-        "for n in range(500): open(str(n), 'w').close()",
-        "os.chdir('/')",
-        "os.mkdir('gone'); os.chdir('gone'); os.rmdir('../gone')",
-        "os.chmod('.', 0)",
-        "os.rename(os.getcwd(), os.getcwd() + 'x')",
-    ],
-)
-def test_odd_scratch_folders(anywhere: Arena, fills: str) -> None:
-    """A twin of it may be refused, but in time; closing removes it."""
-    with anywhere.session() as session:
-        session.run(fills)
-        twin = session.try_fork()
-        if twin:
-            assert twin.run("1").text == "1\n"
-        assert session.run("2").status is Status.OK
+def test_odd_scratch_folders(anywhere: Arena) -> None:
+    """A twin of one may be refused, but in time; closing removes it."""
+    with anywhere.sessions(len(ODD)) as sessions:
+        for session, fills in zip(sessions, ODD, strict=True):
+            session.run(fills)
+            twin = session.try_fork()
+            assert twin is None or twin.run("1").text == "1\n"
+            assert session.run("2").status is Status.OK
 
 
 @SHUT_FOLDERS

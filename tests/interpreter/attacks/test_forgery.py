@@ -6,8 +6,6 @@ A session may lie about itself. It must not lie about others, break its client, 
 import json
 import resource
 
-import pytest
-
 from cort_data.interpreter import Status
 
 from .arena import LIMITS, WAITS, Arena, Attacker
@@ -101,6 +99,19 @@ TWINS = {  # what a twin says of itself when it reports to its client
     "a fraction": "1.5",
     "true": "True",
 }
+FORKS = [
+    "w._Worker._fork = lambda *a: None",
+    "w._Worker._fork = lambda *a: os._exit(0)",
+    "w.scratch.enter_copy = lambda *a: 1 / 0",
+    "w.kernel.fork_sibling = lambda: 1 / 0",
+    "w.kernel.fork_sibling = lambda: 0",
+    "w.kernel.fork_sibling = lambda: 1",
+    "w.kernel.fork_sibling = os.fork",
+    "os.setpgid = lambda *a: None",
+    "os.register_at_fork(after_in_child=lambda: os._exit(0))",
+    "os.register_at_fork(before=lambda: libc.sleep(1))",
+    "import resource; resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))",
+]
 
 
 def number_of(cell: int) -> str:
@@ -162,11 +173,11 @@ def forks(session: Attacker, patch: str) -> Attacker | None:
     return session.try_fork()
 
 
-@pytest.mark.parametrize("kind", TWINS)
-def test_a_twin_that_lies_about_itself(anywhere: Arena, kind: str) -> None:
-    with anywhere.sessions(2) as (session, other):
+def test_twins_that_lie_about_themselves(anywhere: Arena) -> None:
+    with anywhere.sessions(len(TWINS) + 1) as (other, *sessions):
         assert other.run("x = 1").status is Status.OK
-        forks(session, LIAR.format(TWINS[kind]))
+        for session, lie in zip(sessions, TWINS.values(), strict=True):
+            forks(session, LIAR.format(lie))
         assert other.run("x").text == "1\n"
 
 
@@ -179,22 +190,9 @@ def test_a_twin_that_is_another_session(anywhere: Arena) -> None:
         assert other.run("x").text == "1\n"
 
 
-@pytest.mark.parametrize(
-    "patch",
-    [
-        "w._Worker._fork = lambda *a: None",
-        "w._Worker._fork = lambda *a: os._exit(0)",
-        "w._Worker._copy_scratch = lambda *a: 1 / 0",
-        "os.fork = lambda: 1 / 0",
-        "os.fork = lambda: 0",
-        "os.setsid = lambda: None",
-        "os.register_at_fork(after_in_child=lambda: os._exit(0))",
-        "os.register_at_fork(before=lambda: libc.sleep(1))",
-        "import resource; resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))",
-    ],
-)
-def test_forks_that_fail(anywhere: Arena, patch: str) -> None:
-    with anywhere.sessions(2, WAITS) as (session, other):
-        forks(session, patch)
-        session.run("1")
+def test_forks_that_fail(anywhere: Arena) -> None:
+    with anywhere.sessions(len(FORKS) + 1, WAITS) as (other, *sessions):
+        for session, patch in zip(sessions, FORKS, strict=True):
+            forks(session, patch)
+            session.run("1")
         assert other.run("1 + 1").text == "2\n"

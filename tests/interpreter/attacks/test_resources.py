@@ -178,6 +178,11 @@ def test_the_scratch_folder_is_limited_as_a_whole(full: Arena) -> None:
     assert {kind: result.feedback for kind, result in results.items()} == dict.fromkeys(DISK, "(True, True)")
 
 
+def test_a_file_has_a_size_limit(anywhere: Arena) -> None:
+    error = str(anywhere.attack(DISK["one file"]).error)
+    assert "File too large" in error or "No space left" in error
+
+
 def test_data_that_expands(anywhere: Arena) -> None:
     results = anywhere.attack_all(EXPANDING, WAITS)
     assert {kind: result for kind, result in results.items() if result.status not in ENDS} == {}

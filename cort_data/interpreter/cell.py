@@ -108,10 +108,9 @@ def _remember_source(code: str, filename: str) -> None:
 
 def _compile(code: str, filename: str) -> tuple[CodeType, CodeType | None]:
     """The statements, and the trailing expression to echo if there is one."""
-    try:
-        tree = ast.parse(code, filename)
-    except ValueError as exc:  # null bytes, before Python 3.11.4
-        raise SyntaxError(str(exc)) from None
+    if "\0" in code:  # a ValueError before Python 3.11.4
+        raise SyntaxError("source code string cannot contain null bytes")
+    tree = ast.parse(code, filename)
     last = tree.body[-1] if tree.body else None
     if not isinstance(last, ast.Expr) or _ends_with_semicolon(code):
         return compile(tree, filename, "exec", dont_inherit=True), None

@@ -60,6 +60,7 @@ DEAF = {
     "storm": "signal.signal(14, print)\nsignal.setitimer(signal.ITIMER_REAL, 1e-6, 1e-6)\nwhile True: pass",
 }
 WAITING = {
+    "stop": "os.kill(os.getpid(), 19)",
     "sleep": "time.sleep(600)",
     "sleep in C": "libc.sleep(600)",
     "pipe": "os.read(os.pipe()[0], 1)",

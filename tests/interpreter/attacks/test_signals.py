@@ -137,11 +137,6 @@ def test_its_own_group_is_its_own_affair(anywhere: Arena) -> None:
         assert twin.run("1").text == "1\n"
 
 
-def test_a_session_that_stops_itself(anywhere: Arena) -> None:
-    result = anywhere.attack("os.kill(os.getpid(), 19)", limits=WAITS)
-    assert (result.status, result.state_lost) == (Status.TIMEOUT, True)
-
-
 def test_tracing_by_files(arena: Arena) -> None:
     assert arena.allowed(*TRACES) == {}
 

@@ -6,15 +6,6 @@ from cort_data.interpreter.base import Limits
 from cort_data.interpreter.output import CUT_NOTE_CHARS, cut_text, printable
 from cort_data.interpreter.wire import Frame
 
-_FIELDS: dict[str, type | tuple[type, ...]] = {
-    "number": int,
-    "status": str,
-    "text": str,
-    "error": (str, type(None)),
-    "seconds": float,
-    "cpu": float,
-    "truncated": int,
-}
 _STATUSES = {"ok", "error", "timeout", "memory"}
 _MOST_CUT = 1 << 53
 
@@ -24,15 +15,26 @@ def checked_answer(frame: Frame, number: int, limits: Limits, elapsed: float) ->
 
     `elapsed` are the seconds since the cell was sent.
     """
-    typed = all(isinstance(frame.get(name), kind) for name, kind in _FIELDS.items())
-    if not typed or frame["status"] not in _STATUSES or frame["number"] != number:
+    get = frame.get
+    status, text, error = get("status"), get("text"), get("error")
+    seconds, cpu, truncated = get("seconds"), get("cpu"), get("truncated")
+    if not (
+        get("number") == number
+        and isinstance(status, str)
+        and status in _STATUSES
+        and isinstance(text, str)
+        and (error is None or isinstance(error, str))
+        and isinstance(seconds, float)
+        and isinstance(cpu, float)
+        and isinstance(truncated, int)
+    ):
         return None
-    truncated = frame["truncated"]
     return {
-        **frame,
-        "text": _bounded(frame["text"], limits),
-        "error": None if frame["error"] is None else _bounded(frame["error"], limits),
-        "seconds": frame["seconds"] if 0 <= frame["seconds"] <= elapsed else elapsed,
+        "status": status,
+        "text": _bounded(text, limits),
+        "error": None if error is None else _bounded(error, limits),
+        "seconds": seconds if 0 <= seconds <= elapsed else elapsed,
+        "cpu": cpu,
         "truncated": truncated if 0 <= truncated < _MOST_CUT else 0,
     }
 

@@ -17,6 +17,7 @@ from cort_data.interpreter.answer import checked_answer
 from cort_data.interpreter.base import Limits, Status
 from cort_data.interpreter.ending import ProcessEnd, describe_exit, describe_kill, describe_memory
 from cort_data.interpreter.link import ServerLink
+from cort_data.interpreter.output import printable
 from cort_data.interpreter.runner import CellLimits
 from cort_data.interpreter.wire import MAX_REPLY, Frame, FrameReader, WireError, encode
 
@@ -79,6 +80,7 @@ class SessionProcess:
     async def run_cell(self, code: str, number: int) -> Frame | ProcessEnd:
         """Run a cell and wait for its answer or its end, whichever the limits lead to."""
         started = self._loop.time()
+        code = code if code.isascii() else printable(code)
         await self._ask(encode({"op": "run", "code": code, "number": number}))
         stopped = None if await self._has_news(LOOK_S) else await self._watch(started)
         heard = self._inbox.popleft() if self._inbox else {}
@@ -219,15 +221,16 @@ class SessionProcess:
         """Send a request; a process that does not listen any more is noticed by its end."""
         self._inbox.clear()  # frames that nobody asked for were not sent by our code
         data, self._begin = self._begin + data, b""
-        with suppress(ConnectionError, TimeoutError):
-            if fds:
-                socket.send_fds(self._sock, [data], fds)
-                return
-            with suppress(BlockingIOError):
-                data = data[self._sock.send(data) :]
-            if data:
+        try:
+            sent = socket.send_fds(self._sock, [data], fds) if fds else self._sock.send(data)
+        except BlockingIOError:
+            sent = 0
+        except ConnectionError:
+            return
+        if sent < len(data):
+            with suppress(ConnectionError, TimeoutError):
                 async with asyncio.timeout(self._limits.wall_s):
-                    await self._loop.sock_sendall(self._sock, data)
+                    await self._loop.sock_sendall(self._sock, data[sent:])
 
     def _on_readable(self) -> None:
         try:

@@ -7,9 +7,9 @@ JSON object is a `WireError`.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
-from json import dumps, loads
 from typing import Any
+
+import orjson
 
 HEADER = struct.Struct(">I")
 MAX_REPLY = 1 << 20
@@ -23,38 +23,39 @@ class WireError(ValueError):
 
 
 def encode(frame: Frame) -> bytes:
-    """The bytes of one frame."""
-    body = dumps(frame).encode("ascii")
+    """The bytes of one frame. Its texts must be free of lone surrogates."""
+    body = orjson.dumps(frame)
     return HEADER.pack(len(body)) + body
 
 
 class FrameReader:
-    """Collects bytes and yields complete frames."""
+    """Collects bytes and gives complete frames."""
 
     def __init__(self, limit: int | None = None) -> None:
         """`limit` is the most bytes of a frame's body; None takes any."""
         self._limit = limit
         self._data = bytearray()
 
-    def feed(self, data: bytes) -> Iterator[Frame]:
-        """Add bytes as they came; yields the frames that are complete."""
+    def feed(self, data: bytes) -> list[Frame]:
+        """Add bytes as they came; returns the frames that are complete."""
         self._data += data
+        frames = []
         while len(self._data) >= HEADER.size:
             (size,) = HEADER.unpack_from(self._data)
             if self._limit is not None and size > self._limit:
                 raise WireError(f"a frame of {size} bytes; at most {self._limit} are allowed")
             end = HEADER.size + size
             if len(self._data) < end:
-                return
-            body = bytes(self._data[HEADER.size : end])
+                break
+            frames.append(_decode(bytes(self._data[HEADER.size : end])))
             del self._data[:end]
-            yield _decode(body)
+        return frames
 
 
 def _decode(body: bytes) -> Frame:
     try:
-        frame = loads(body)
-    except (ValueError, RecursionError) as exc:
+        frame = orjson.loads(body)
+    except ValueError as exc:
         raise WireError(f"a frame that is not JSON: {exc}") from exc
     if not isinstance(frame, dict):
         raise WireError(f"a frame must be an object, got {type(frame).__name__}")

@@ -23,7 +23,7 @@ class WireError(ValueError):
 
 
 def encode(frame: Frame) -> bytes:
-    """The bytes of one frame. Its texts must be free of lone surrogates."""
+    """The bytes of one frame. Its texts have no lone surrogates, its integers 64 bits."""
     body = orjson.dumps(frame)
     return HEADER.pack(len(body)) + body
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from cort_data.interpreter.wire import HEADER, FrameReader, WireError, encode
 
-frames = st.lists(st.dictionaries(st.text(max_size=5), st.text(max_size=20) | st.integers()), max_size=5)
+frames = st.lists(st.dictionaries(st.text(max_size=5), st.text(max_size=20) | st.integers(-(2**63), 2**64 - 1)), max_size=5)
 
 
 @given(frames, st.integers(1, 10))
@@ -17,7 +17,7 @@ def test_frames_come_out_as_they_went_in(sent: list[dict[str, object]], step: in
     assert received == sent
 
 
-@pytest.mark.parametrize("body", [b"nonsense", b"[1]", b"\xff\xff", b"[" * 100_000])
+@pytest.mark.parametrize("body", [b"nonsense", b"[1]", b"\xff\xff", b"[" * 100_000, b"9" * 100])
 def test_what_is_no_object_is_refused(body: bytes) -> None:
     with pytest.raises(WireError):
         list(FrameReader().feed(HEADER.pack(len(body)) + body))

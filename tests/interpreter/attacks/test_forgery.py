@@ -6,6 +6,8 @@ A session may lie about itself. It must not lie about others, break its client, 
 import json
 import resource
 
+import pytest
+
 from cort_data.interpreter import Status
 
 from .arena import LIMITS, WAITS, Arena, Attacker
@@ -45,6 +47,11 @@ DESCRIPTORS = {
     "read by a child": "if os.fork() == 0:\n    while True:\n        for fd in fds: os.read(fd, 1 << 16)",
     "kept by a child": "import time\nif os.fork() == 0: time.sleep(600)\nos._exit(0)",
 }
+FILE = "for fd in range(256):\n    try: {0}\n    except OSError: pass\nos._exit(0)"
+"""A dead session's output is found in a file that was open in it."""
+LONG_LAST_WORDS = pytest.mark.xfail(
+    strict=True, reason="the file's size is the only limit of what a dead session printed"
+)
 GARBAGE = {
     "nothing": "b''",
     "noise": "b'\\xff' * 100",
@@ -189,3 +196,15 @@ def test_forks_that_fail(arena: Arena) -> None:
             forks(session, patch)
             session.run("1")
         assert other.run("1 + 1").text == "2\n"
+
+
+def test_last_words_are_text(anywhere: Arena) -> None:
+    result = anywhere.attack(FILE.format("os.pwrite(fd, bytes(range(1, 256)) * 8, 0)"))
+    assert result.status is Status.DIED
+    result.feedback.encode()
+
+
+@LONG_LAST_WORDS
+def test_last_words_are_as_short_as_others(anywhere: Arena) -> None:
+    result = anywhere.attack(FILE.format("os.pwrite(fd, b'x' * 16_000, 0)"))
+    assert len(result.feedback) < 2 * LIMITS.output_chars + 1000

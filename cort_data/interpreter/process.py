@@ -17,7 +17,7 @@ from cort_data.interpreter.answer import checked_answer
 from cort_data.interpreter.base import Limits, Status
 from cort_data.interpreter.ending import ProcessEnd, describe_exit, describe_kill, describe_memory
 from cort_data.interpreter.link import ServerLink
-from cort_data.interpreter.output import printable
+from cort_data.interpreter.output import cut_text, printable
 from cort_data.interpreter.runner import CellLimits
 from cort_data.interpreter.wire import MAX_REPLY, Frame, FrameReader, WireError, encode
 
@@ -97,7 +97,7 @@ class SessionProcess:
     def _lost(self, stopped: tuple[Status, str] | None, seconds: float) -> ProcessEnd:
         status, reason = stopped or describe_exit(os.waitstatus_to_exitcode(self._end.result()))
         text = partial.read(self._partial) if self._partial >= 0 else ""  # not if it was closed meanwhile
-        return ProcessEnd(status, reason, seconds, text)
+        return ProcessEnd(status, reason, seconds, cut_text(text, self._limits.output_chars)[0])
 
     async def fork(self, number: int) -> SessionProcess:
         """A process that is a copy of this one."""

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from cort_data.interpreter.wire import HEADER, FrameReader, WireError, encode
 
-frames = st.lists(st.dictionaries(st.text(max_size=5), st.text(max_size=20) | st.integers(-(2**63), 2**64 - 1)), max_size=5)
+numbers = st.integers(-(2**63), 2**64 - 1)
+frames = st.lists(st.dictionaries(st.text(max_size=5), st.text(max_size=20) | numbers), max_size=5)
 
 
 @given(frames, st.integers(1, 10))

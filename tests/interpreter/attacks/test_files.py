@@ -1,7 +1,6 @@
 """Reading what is private, writing outside of the scratch folder, links and devices, the scratch of others."""
 
 import asyncio
-import os
 import tempfile
 from pathlib import Path
 
@@ -207,9 +206,6 @@ def scratch_of(result: Result) -> str:
     return result.text.strip().strip("'")
 
 
-SHUT_FOLDERS = pytest.mark.xfail(
-    os.geteuid() != 0, strict=True, reason="rm removes no folder that its user cannot read"
-)
 OPEN_FAMILY = pytest.mark.xfail(strict=True, reason="a family shares one folder that is open to each twin")
 
 
@@ -260,7 +256,6 @@ def test_odd_scratch_folders(anywhere: Arena) -> None:
             assert session.run("2").status is Status.OK
 
 
-@SHUT_FOLDERS
 def test_a_folder_that_nobody_may_read_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the session's files are the user's own, and their modes the session's to change."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))

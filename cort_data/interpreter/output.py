@@ -103,8 +103,6 @@ class OutputStream(io.TextIOBase):
     def take(self) -> tuple[str, int]:
         """What was written since the last call, and how many characters of it were cut."""
         kept, self._kept = self._kept, OutputBuffer(self.limit, self._partial)
-        if self._partial:
-            self._partial.clear()
         return kept.value()
 
     @property

@@ -72,6 +72,10 @@ class CellRunner:
         """Run cell `number`; its answer as the wire carries it."""
         started = time.perf_counter()
         output = self._run_guarded(code, number)
+        if os.getpid() != self._pid:  # a child that the code forked; what is left to do is its parent's
+            os._exit(0)
+        if self._partial:
+            self._partial.clear()
         text, cut = output.text, output.truncated
         console, unread = self._console.take()
         if console:

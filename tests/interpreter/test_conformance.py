@@ -325,6 +325,11 @@ def test_a_forked_child_does_not_answer_for_the_session(run: Run) -> None:
     assert run("'still one'").text == "'still one'\n"
 
 
+def test_a_forked_child_leaves_the_output_to_its_parent(run: Run) -> None:
+    code = "import os\nos.write(1, b'raw ')\nif os.fork() == 0:\n    print('child')\nelse:\n    os.wait()\n    print('parent')"
+    assert run(code).text == "raw parent\n"
+
+
 def test_plots_need_no_display(run: Run) -> None:
     pytest.importorskip("matplotlib")
     result = run("import matplotlib\nmatplotlib.get_backend()")

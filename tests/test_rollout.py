@@ -196,7 +196,7 @@ def test_a_programming_error_ends_the_run(roll):
 
 
 def test_a_broken_interpreter_is_a_recorded_trace(roll, monkeypatch: pytest.MonkeyPatch):
-    from cort_data.interpreter import local
+    from cort_data.interpreter.local import session as local
 
     async def broken(*_args: object) -> None:
         raise InterpreterError("the fork server is gone")

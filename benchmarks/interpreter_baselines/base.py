@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from interpreter_work import Task
 
-from cort_data.interpreter import link
+from cort_data.interpreter.local import link
 
 BENCHMARKS = Path(__file__).resolve().parents[1]
 LINE_BYTES = 1 << 24

@@ -13,7 +13,8 @@ from collections.abc import Callable
 
 from interpreter_work import Task
 
-from cort_data.interpreter import new_namespace, preload, run_cell
+from cort_data.interpreter import new_namespace, run_cell
+from cort_data.interpreter.local import preload
 from interpreter_baselines.base import Child, WrongAnswer, answer_lines
 
 

@@ -15,7 +15,8 @@ import tempfile
 
 from interpreter_work import Task
 
-from cort_data.interpreter import new_namespace, preload, run_cell
+from cort_data.interpreter import new_namespace, run_cell
+from cort_data.interpreter.local import preload
 from interpreter_baselines.base import Child, answer_lines, check, side_by_side
 
 

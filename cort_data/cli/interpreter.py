@@ -14,7 +14,7 @@ import typer
 from cort_data.errors import InterpreterError
 
 if TYPE_CHECKING:
-    from cort_data.interpreter.hosting import Bounds
+    from cort_data.interpreter.remote.hosting import Bounds
 
 TOKEN_VARIABLE = "CORT_INTERPRETER_TOKEN"
 TOKEN_CHARS = 16
@@ -51,8 +51,8 @@ def serve_command(
     Examples: `cort interpreter serve` · `cort interpreter serve --token-file token --max-sessions 256 --memory 2048`
     """
     try:
-        from cort_data.interpreter.hosting import Bounds
-        from cort_data.interpreter.serve import listen
+        from cort_data.interpreter.remote.hosting import Bounds
+        from cort_data.interpreter.remote.serve import listen
     except ModuleNotFoundError as error:
         raise InterpreterError(f'{error.name} is missing; pip install "cort-data[serve]"') from None
     bounds = Bounds(sessions=max_sessions, timeout_s=timeout, memory_mb=memory, idle_s=idle)
@@ -63,7 +63,7 @@ def serve_command(
 
 async def _serve(isolation: str, bounds: Bounds, listener: socket.socket, given: str | None) -> None:
     from cort_data.interpreter import open_interpreter
-    from cort_data.interpreter.serve import serve
+    from cort_data.interpreter.remote.serve import serve
 
     token = given or secrets.token_urlsafe(32)
     async with open_interpreter(isolation=isolation) as opened:

@@ -12,10 +12,10 @@ from collections.abc import Callable
 from importlib.util import find_spec
 
 from cort_data.errors import InterpreterError
-from cort_data.interpreter import kernel
 from cort_data.interpreter.base import Interpreter, Limits, Result, Session, Status
 from cort_data.interpreter.cell import CellOutput, new_namespace, run_cell
-from cort_data.interpreter.report import Feature, isolation_report
+from cort_data.interpreter.isolation import kernel
+from cort_data.interpreter.isolation.report import Feature, isolation_report
 
 __all__ = [
     "BACKENDS",
@@ -55,7 +55,7 @@ def open_interpreter(
 def _local(limits: Limits, isolation: str, _url: str) -> Interpreter:
     if not kernel.is_linux():
         raise InterpreterError("the local interpreter needs Linux; run it in a Linux container or virtual machine")
-    from cort_data.interpreter.local import LocalInterpreter
+    from cort_data.interpreter.local.session import LocalInterpreter
 
     return LocalInterpreter(limits, isolation)
 
@@ -70,13 +70,13 @@ def _jupyter(limits: Limits, isolation: str, _url: str) -> Interpreter:
         raise InterpreterError(
             "the jupyter interpreter needs jupyter_client and ipykernel: pip install 'cort-data[jupyter]'"
         )
-    from cort_data.interpreter.jupyter import JupyterInterpreter
+    from cort_data.interpreter.jupyter.session import JupyterInterpreter
 
     return JupyterInterpreter(limits)
 
 
 def _remote(limits: Limits, isolation: str, url: str) -> Interpreter:
-    from cort_data.interpreter.remote import RemoteInterpreter
+    from cort_data.interpreter.remote.session import RemoteInterpreter
 
     return RemoteInterpreter(url, limits, isolation)
 

@@ -26,9 +26,6 @@ def strongest():
     return next((level for level in ("full", "reduced") if f"isolation {level}" in possible), None)
 
 
-@pytest.mark.xfail(
-    strict=False, reason="twins forked at the same time are mixed up: procs.namespace is always 0 in full"
-)
 def test_a_short_soak_is_right_and_leaves_nothing(monkeypatch, tmp_path):
     import interpreter_soak
 

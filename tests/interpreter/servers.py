@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from cort_data.interpreter import Limits
-from cort_data.interpreter.remote import RemoteInterpreter
-from cort_data.interpreter.remote_http import Patience
+from cort_data.interpreter.remote.http import Patience
+from cort_data.interpreter.remote.session import RemoteInterpreter
 
 TOKEN = "a-token-of-the-tests-0123456789"
 QUICK = Patience(connect_s=5, attempts=6, longest_pause_s=0.3, full_s=1)

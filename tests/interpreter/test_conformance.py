@@ -326,8 +326,8 @@ def test_a_forked_child_does_not_answer_for_the_session(run: Run) -> None:
 
 
 def test_a_forked_child_leaves_the_output_to_its_parent(run: Run) -> None:
-    code = "import os\nos.write(1, b'raw ')\nif os.fork() == 0:\n    print('child')\nelse:\n    os.wait()\n    print('parent')"
-    assert run(code).text == "raw parent\n"
+    forks = "import os\nos.write(1, b'raw ')\nif os.fork() == 0:\n    print('child')\n"
+    assert run(f"{forks}else:\n    os.wait()\n    print('parent')").text == "raw parent\n"
 
 
 def test_plots_need_no_display(run: Run) -> None:

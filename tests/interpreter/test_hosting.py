@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from cort_data.errors import InterpreterError
-from cort_data.interpreter.hosting import Bounds, ClientGoneError, SessionHost
+from cort_data.interpreter.remote.hosting import Bounds, ClientGoneError, SessionHost
 
 from .conftest import LIMITS, Driver
 

@@ -13,7 +13,7 @@ import pytest
 
 from cort_data.errors import InterpreterError
 from cort_data.interpreter import Limits, Result, Status, open_interpreter
-from cort_data.interpreter.jupyter import JupyterInterpreter
+from cort_data.interpreter.jupyter.session import JupyterInterpreter
 
 from .conftest import Driver, open_jupyter
 from .processes import descendants, open_descriptors, settled

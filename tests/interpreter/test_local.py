@@ -12,8 +12,8 @@ import pytest
 
 from cort_data.errors import InterpreterError
 from cort_data.interpreter import Result, Session, open_interpreter
-from cort_data.interpreter.link import ServerLink
-from cort_data.interpreter.pool import SPARES, ProcessPool
+from cort_data.interpreter.local.link import ServerLink
+from cort_data.interpreter.local.pool import SPARES, ProcessPool
 
 from .conftest import LIMITS, Driver, strongest
 from .processes import descendants, named, open_descriptors, settled

@@ -12,9 +12,9 @@ import pytest
 
 from cort_data.errors import InterpreterError
 from cort_data.interpreter import Limits, Session, Status, open_interpreter
-from cort_data.interpreter.remote import RemoteInterpreter
-from cort_data.interpreter.remote_http import Patience
-from cort_data.interpreter.remote_protocol import MAX_BODY_BYTES, VERSION, ServerStatus
+from cort_data.interpreter.remote.http import Patience
+from cort_data.interpreter.remote.protocol import MAX_BODY_BYTES, VERSION, ServerStatus
+from cort_data.interpreter.remote.session import RemoteInterpreter
 
 from .servers import QUICK, TOKEN, CuttingProxy, Server, serving
 

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from cort_data.interpreter import Limits
-from cort_data.interpreter.remote_protocol import MAX_BODY_BYTES, VERSION, open_request
+from cort_data.interpreter.remote.protocol import MAX_BODY_BYTES, VERSION, open_request
 
 from .processes import descendants, settled
 from .servers import TOKEN, Server, serving

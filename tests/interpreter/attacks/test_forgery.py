@@ -83,7 +83,7 @@ LIES = {
     "CPU": "'cpu': 1e300",
     "no CPU": "'cpu': -1e300",
 }
-PATCHED = "import cort_data.interpreter.worker as w\n"
+PATCHED = "import cort_data.interpreter.local.worker as w\n"
 LIAR = """
 original, send = os.getpid(), w._Worker.send
 w._Worker.send = lambda self, frame: send(self, {{'ready': {}}} if 'ready' in frame else frame)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
-from cort_data.interpreter import kernel
+from cort_data.interpreter.isolation import kernel
 
 HUGE = 2 << 20
 

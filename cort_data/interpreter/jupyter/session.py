@@ -24,7 +24,7 @@ import zmq.asyncio
 from cort_data.errors import InterpreterError
 from cort_data.interpreter.base import Limits, Result, Status
 from cort_data.interpreter.ending import ProcessEnd
-from cort_data.interpreter.jupyter_process import KernelProcess
+from cort_data.interpreter.jupyter.process import KernelProcess
 from cort_data.interpreter.wire import MAX_REPLY, Frame
 
 RECONNECT_MS = 10

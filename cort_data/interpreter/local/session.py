@@ -1,11 +1,13 @@
-"""The `local` backend: every session is a process of its own, forked from a server that has the libraries loaded.
+"""Sessions of the `local` backend, as their client holds them.
 
-    client (asyncio) ──control── server ──fork── session process
-           └───────────────one socket a session───────┘
+    client ──control──► server ──requests──► zygote: libraries loaded, only forks
+      │                   │ parent of           │
+      │                   └──────► session ◄────┘
+      └──cells, one socket a session──┘
 
 No thread a session and no detour through the server: a cell costs one message each way. Who enforces what: the
-session's process interrupts itself when a cell's CPU time is used up, which saves the state; this side interrupts at
-the wall limit, and asks the server to kill what ignores the interrupt.
+session's process interrupts itself when a cell's CPU time is used up, which saves the state; this side looks at cells
+that take long, interrupts at the wall limit, and asks the server to kill what ignores the interrupt.
 """
 
 from __future__ import annotations
@@ -17,8 +19,8 @@ from typing import Self
 from cort_data.errors import InterpreterError
 from cort_data.interpreter.base import Limits, Result, Status
 from cort_data.interpreter.ending import ProcessEnd
-from cort_data.interpreter.pool import ProcessPool
-from cort_data.interpreter.process import SessionProcess
+from cort_data.interpreter.local.pool import ProcessPool
+from cort_data.interpreter.local.process import SessionProcess
 from cort_data.interpreter.wire import Frame
 
 

@@ -24,7 +24,7 @@ _SYSTEM = (
 @cache
 def readable() -> tuple[str, ...]:
     """Folders and files; none lies inside another one of the list. The server asks first, its sessions inherit it."""
-    package = Path(__file__).parents[1]
+    package = Path(__file__).parents[2]
     found = [*_SYSTEM, str(package)]
     for prefix in {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix}:
         found += [prefix, os.path.realpath(prefix)]

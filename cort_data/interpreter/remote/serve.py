@@ -26,8 +26,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cort_data.errors import InterpreterError
 from cort_data.interpreter.base import Interpreter
-from cort_data.interpreter.hosting import Bounds, ClientGoneError, RefusedError, SessionHost
-from cort_data.interpreter.remote_protocol import (
+from cort_data.interpreter.remote.hosting import Bounds, ClientGoneError, RefusedError, SessionHost
+from cort_data.interpreter.remote.protocol import (
     MAX_BODY_BYTES,
     VERSION,
     Complaint,

@@ -46,7 +46,7 @@ NUMBER_CHARS = 2
 WORK, STDERR, PRINTED = "work", "stderr", "printed"
 """What is in a kernel's private folder: where its code works, what it says while it starts, and the start of what the
 running cell has printed, for the case that it never answers."""
-_MODULE = "cort_data.interpreter.jupyter_kernel"
+_MODULE = "cort_data.interpreter.jupyter.kernel"
 _ANSWER: dict[str, type | tuple[type, ...]] = {
     "number": int,
     "status": str,
@@ -223,7 +223,7 @@ def _environment(folder: Path) -> dict[str, str]:
     return needed | {
         "PYTHONHASHSEED": "0",
         "PYTHONUTF8": "1",
-        "PYTHONPATH": str(Path(__file__).parents[2]),
+        "PYTHONPATH": str(Path(__file__).parents[3]),
         "PYTHONUSERBASE": site.getuserbase(),  # the packages of an installation with `pip install --user`
         **dict.fromkeys(("HOME", "USERPROFILE", "TMPDIR", "TEMP", "TMP"), work),
         **dict.fromkeys(("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR"), str(folder / "jupyter")),

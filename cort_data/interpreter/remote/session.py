@@ -20,8 +20,8 @@ from pydantic import ValidationError
 from cort_data.errors import InterpreterError
 from cort_data.interpreter import LEVELS
 from cort_data.interpreter.base import Limits, Result, Status
-from cort_data.interpreter.remote_http import FullError, Lane, Patience, ServerConnection
-from cort_data.interpreter.remote_protocol import (
+from cort_data.interpreter.remote.http import FullError, Lane, Patience, ServerConnection
+from cort_data.interpreter.remote.protocol import (
     MAX_BODY_BYTES,
     TOKEN_VARIABLE,
     VERSION,

@@ -13,7 +13,7 @@ import platform
 import struct
 from functools import cache
 
-from cort_data.interpreter import kernel
+from cort_data.interpreter.isolation import kernel
 
 _PR_SET_SECCOMP = 22
 _MODE_FILTER = 2

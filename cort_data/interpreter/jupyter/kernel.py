@@ -25,7 +25,7 @@ from ipykernel.kernelapp import IPKernelApp
 from ipykernel.kernelbase import Kernel
 from tornado.ioloop import IOLoop
 
-from cort_data.interpreter.jupyter_process import ANSWER, PRINTED, KernelSettings, remove_tree
+from cort_data.interpreter.jupyter.process import ANSWER, PRINTED, KernelSettings, remove_tree
 from cort_data.interpreter.runner import SEEDED, CellLimits, CellRunner, seed_library
 from cort_data.interpreter.wire import Frame
 
@@ -125,7 +125,7 @@ def _runner(settings: KernelSettings) -> CellRunner:
 def _limit_memory(memory_mb: int) -> None:
     import resource
 
-    from cort_data.interpreter.procs import address_space
+    from cort_data.interpreter.isolation.procs import address_space
 
     soft = address_space() + (memory_mb << 20)
     resource.setrlimit(resource.RLIMIT_AS, (soft, soft + (RESERVE_MB << 20)))

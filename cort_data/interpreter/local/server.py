@@ -4,9 +4,10 @@
                              │ parent of           │ forks
                              └───────► sessions ◄──┘
 
-Run as `python -m cort_data.interpreter.server CONTROL_FD CONFIG_JSON` by `link.py`. Requests come over the control
-socket, one JSON object a packet; a session's cells do not pass through here but go straight to its process. The server
-is the parent of every session: it kills, reaps and reports. When the control socket closes it ends them all and itself.
+`link.py` runs it as `python -m cort_data.interpreter.local.server CONTROL_FD CONFIG_JSON`. Requests come over the
+control socket, one JSON object a packet; a session's cells do not pass through here but go straight to its process.
+The server is the parent of every session: it kills, reaps and reports. When the control socket closes it ends them all
+and itself.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from cort_data.interpreter import confine, procs
-from cort_data.interpreter.family import Families, Family, remove_tree
-from cort_data.interpreter.zygote import Birth, Zygote
+from cort_data.interpreter.isolation import confine, procs
+from cort_data.interpreter.local.family import Families, Family, remove_tree
+from cort_data.interpreter.local.zygote import Birth, Zygote
 
 PACKET_BYTES = 1 << 16
 CLEAR_UP_S = 10.0

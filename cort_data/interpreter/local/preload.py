@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from cort_data.interpreter import hugepages
+from cort_data.interpreter.local import hugepages
 
 LIBRARIES = ("numpy", "scipy", "sympy", "pandas")
 """Reported when missing: code that needs one then fails in its session with ModuleNotFoundError."""

@@ -13,7 +13,8 @@ import socket
 from contextlib import suppress
 from typing import NoReturn
 
-from cort_data.interpreter import keeper, procs, scratch
+from cort_data.interpreter.isolation import keeper, procs
+from cort_data.interpreter.local import scratch
 
 
 class Family:

@@ -13,7 +13,8 @@ import signal
 import socket
 from typing import NamedTuple, NoReturn
 
-from cort_data.interpreter import confine, kernel, preload, scratch, worker
+from cort_data.interpreter.isolation import confine, kernel
+from cort_data.interpreter.local import preload, scratch, worker
 
 MESSAGE_BYTES = 4096
 FAILED = b"!"

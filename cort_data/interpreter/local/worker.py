@@ -17,7 +17,8 @@ import threading
 from collections.abc import Callable
 from typing import NoReturn
 
-from cort_data.interpreter import confine, kernel, scratch
+from cort_data.interpreter.isolation import confine, kernel
+from cort_data.interpreter.local import scratch
 from cort_data.interpreter.runner import CellLimits, CellRunner
 from cort_data.interpreter.wire import Frame, FrameReader, encode
 

@@ -27,7 +27,7 @@ import socket
 from dataclasses import dataclass
 from itertools import pairwise
 
-from cort_data.interpreter import kernel, landlock, namespaces, places, procs, seccomp
+from cort_data.interpreter.isolation import kernel, landlock, namespaces, places, procs, seccomp
 
 MB = 1 << 20
 MAX_DESCRIPTOR = 1 << 20

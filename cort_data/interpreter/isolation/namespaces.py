@@ -14,8 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
-from cort_data.interpreter import kernel, places
-from cort_data.interpreter.keeper import keep
+from cort_data.interpreter.isolation import kernel, places
+from cort_data.interpreter.isolation.keeper import keep
 
 SESSION_ID = 65534
 """User and group of sessions when the server was started by root."""

@@ -13,10 +13,10 @@ from dataclasses import asdict
 
 from cort_data.errors import InterpreterError
 from cort_data.interpreter import partial
-from cort_data.interpreter.answer import checked_answer
 from cort_data.interpreter.base import Limits, Status
 from cort_data.interpreter.ending import ProcessEnd, describe_exit, describe_kill, describe_memory
-from cort_data.interpreter.link import ServerLink
+from cort_data.interpreter.local.answer import checked_answer
+from cort_data.interpreter.local.link import ServerLink
 from cort_data.interpreter.output import cut_text, printable
 from cort_data.interpreter.runner import CellLimits
 from cort_data.interpreter.wire import MAX_REPLY, Frame, FrameReader, WireError, encode

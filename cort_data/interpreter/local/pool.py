@@ -10,8 +10,8 @@ from asyncio import Task
 from collections import deque
 from itertools import count
 
-from cort_data.interpreter.link import ServerLink
-from cort_data.interpreter.process import SessionProcess
+from cort_data.interpreter.local.link import ServerLink
+from cort_data.interpreter.local.process import SessionProcess
 
 SPARES = 8
 """Ready or on their way, at most, beyond those that are asked for."""

@@ -11,7 +11,7 @@ import stat
 import struct
 from collections.abc import Iterable
 
-from cort_data.interpreter import kernel
+from cort_data.interpreter.isolation import kernel
 
 _CREATE, _ADD, _RESTRICT = 444, 445, 446  # the same numbers on every architecture
 _ASK_VERSION = 1

@@ -21,7 +21,7 @@ from tenacity import (
 )
 
 from cort_data.errors import InterpreterError
-from cort_data.interpreter.remote_protocol import TOKEN_VARIABLE, Complaint
+from cort_data.interpreter.remote.protocol import TOKEN_VARIABLE, Complaint
 
 MAX_LANES = 256
 KEEP_CONNECTIONS_S = 60

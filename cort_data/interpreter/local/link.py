@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from cort_data.errors import InterpreterError
-from cort_data.interpreter.report import strongest_without_namespaces
-from cort_data.interpreter.server import PACKET_BYTES, ServerConfig
+from cort_data.interpreter.isolation.report import strongest_without_namespaces
+from cort_data.interpreter.local.server import PACKET_BYTES, ServerConfig
 
 START_S = 120.0
 STOP_S = 15.0
@@ -189,7 +189,7 @@ def _refusal(isolation: str, reason: str) -> str:
 
 def _spawn(control: socket.socket, isolation: str, scratch: str, stderr: IO[bytes]) -> subprocess.Popen[bytes]:
     config = ServerConfig(isolation, scratch, open_files=OPEN_FILES, file_mb=FILE_MB, processes=PROCESSES)
-    command = [sys.executable, "-s", "-P", "-B", "-m", "cort_data.interpreter.server"]
+    command = [sys.executable, "-s", "-P", "-B", "-m", "cort_data.interpreter.local.server"]
     return subprocess.Popen(
         [*command, str(control.fileno()), json.dumps(asdict(config))],
         stdin=subprocess.DEVNULL,
@@ -207,7 +207,7 @@ def _environment(scratch: str) -> dict[str, str]:
     return {
         "PYTHONHASHSEED": "0",
         "PYTHONUTF8": "1",
-        "PYTHONPATH": str(Path(__file__).parents[2]),
+        "PYTHONPATH": str(Path(__file__).parents[3]),
         "PATH": os.defpath,
         "HOME": scratch,
         "LANG": "C.UTF-8",

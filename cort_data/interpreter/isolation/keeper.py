@@ -15,7 +15,7 @@ import signal
 import socket
 from typing import NamedTuple, NoReturn
 
-from cort_data.interpreter import kernel
+from cort_data.interpreter.isolation import kernel
 
 STACK_BYTES = 1024
 STACKS = 1024

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
-from cort_data.interpreter import kernel, landlock, namespaces, seccomp
+from cort_data.interpreter.isolation import kernel, landlock, namespaces, seccomp
 
 PROBE_S = 60
 
@@ -53,7 +53,7 @@ def strongest_without_namespaces() -> str:
 
 def _namespaces_problem() -> str:
     """What stops the server's namespaces here; empty when nothing does."""
-    probe = "import sys; from cort_data.interpreter import report; report.try_namespaces(sys.argv[1])"
+    probe = "import sys; from cort_data.interpreter.isolation import report; report.try_namespaces(sys.argv[1])"
     with tempfile.TemporaryDirectory(prefix="cort-", ignore_cleanup_errors=True) as root:
         done = subprocess.run(
             [sys.executable, "-P", "-c", probe, root],
@@ -61,7 +61,7 @@ def _namespaces_problem() -> str:
             text=True,
             timeout=PROBE_S,
             check=False,
-            env={"PYTHONPATH": str(Path(__file__).parents[2])},
+            env={"PYTHONPATH": str(Path(__file__).parents[3])},
         )
     return " ".join(done.stderr.split()) if done.returncode else ""
 

@@ -1,0 +1,1 @@
+"""The `remote` backend, and the server that it uses: sessions of the local backend over HTTP."""

@@ -83,7 +83,9 @@ facts = {
     'hooks': [repr(h) for h in sys.path_hooks], 'excepthook': repr(sys.excepthook), 'exit': repr(sys.exit),
     'trace': [repr(sys.gettrace()), repr(sys.getprofile()), repr(threading.gettrace())],
     'builtins': identity('builtins'), 'os': identity('os'), 'json': identity('json'), 'random': identity('random'),
-    'worker': [identity('cort_data.interpreter.' + name) for name in ('local.worker', 'runner', 'cell', 'wire', 'output')],
+    'worker': [
+        identity('cort_data.interpreter.' + name) for name in ('local.worker', 'runner', 'cell', 'wire', 'output')
+    ],
     'handlers': [repr(signal.getsignal(n)).partition(' of ')[0] for n in range(1, 32)],
     'mask': sorted(signal.pthread_sigmask(signal.SIG_BLOCK, [])), 'alarm': signal.getitimer(signal.ITIMER_REAL),
     'virtual': signal.getitimer(signal.ITIMER_VIRTUAL), 'umask': os.umask(0o77), 'ids': os.getresuid() + os.getresgid(),

@@ -20,6 +20,7 @@ from typing import IO, Any
 
 from cort_data.errors import InterpreterError
 from cort_data.interpreter.isolation.report import strongest_without_namespaces
+from cort_data.interpreter.local.patience import Patience
 from cort_data.interpreter.local.server import PACKET_BYTES, ServerConfig
 
 START_S = 120.0
@@ -31,6 +32,10 @@ FILE_MB = 64
 PROCESSES = 32
 
 Message = dict[str, Any]
+
+
+LOOK_S = 0.25
+"""A cell that takes longer is looked at about this often."""
 
 
 class ServerLink:
@@ -46,12 +51,14 @@ class ServerLink:
         self._control: socket.socket
         self._process: subprocess.Popen[bytes]
         self._stderr: IO[bytes]
+        self.patience: Patience
         self._scratch: str
         self.missing: tuple[str, ...] = ()
         """Libraries that the server looked for and did not find."""
 
     async def start(self) -> None:
         """Start the server and wait until its libraries are loaded."""
+        self.patience = Patience(LOOK_S)
         _allow_descriptors()
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._control.setblocking(False)

@@ -21,8 +21,6 @@ from cort_data.interpreter.output import cut_text, printable
 from cort_data.interpreter.runner import CellLimits
 from cort_data.interpreter.wire import MAX_REPLY, Frame, FrameReader, WireError, encode
 
-LOOK_S = 0.25
-"""A cell that takes longer is looked at this often."""
 GRACE_S = 1.0
 """How long a cell may go on after its interrupt before it is killed."""
 START_S = 30.0
@@ -82,7 +80,7 @@ class SessionProcess:
         started = self._loop.time()
         code = code if code.isascii() else printable(code)
         await self._ask(encode({"op": "run", "code": code, "number": number}))
-        stopped = None if await self._has_news(LOOK_S) else await self._watch(started)
+        stopped = None if await self._has_news() else await self._watch(started)
         heard = self._inbox.popleft() if self._inbox else {}
         if frame := checked_answer(heard, number, self._limits, self._loop.time() - started):
             self._cpu = frame["cpu"]
@@ -177,20 +175,25 @@ class SessionProcess:
                 # waits until it is sent: an interrupt that came late would hit the next cell
                 await self._link.call("interrupt", session=self.number, signal=number)
                 interrupted = now
-            if await self._has_news(LOOK_S if interrupted else min(LOOK_S, max(0.0, wall_end - now))):
+            if await self._has_news():
                 return None
 
-    async def _has_news(self, timeout: float) -> bool:
-        """Wait for a frame, garbage or the end; False when none came in time."""
+    async def _has_news(self) -> bool:
+        """Wait for a frame, garbage or the end; False when none came within about `LOOK_S`."""
         if self._is_news():
             return True
         self._waiter = self._loop.create_future()
-        timer = self._loop.call_later(timeout, self._wake, False)
         try:
-            return await self._waiter
+            return await self._link.patience.wait(self._waiter)
         finally:
-            timer.cancel()
             self._waiter = None
+
+    async def _has_news_within(self, seconds: float) -> bool:
+        deadline = self._loop.time() + seconds
+        while not await self._has_news():
+            if self._loop.time() > deadline:
+                return False
+        return True
 
     def _is_news(self) -> bool:
         return bool(self._inbox or self._garbage or self._end.done())
@@ -207,7 +210,7 @@ class SessionProcess:
 
     async def _expect(self, key: str, seconds: float) -> object:
         """The value of `key` in the next frame, which is our own code's, not a cell's."""
-        if await self._has_news(seconds) and self._inbox:
+        if await self._has_news_within(seconds) and self._inbox:
             frame = self._inbox.popleft()
             if key in frame:
                 return frame[key]

@@ -18,6 +18,15 @@ _GONE = " (deleted)"
 _ONCE = os.O_CREAT | os.O_EXCL | os.O_TRUNC | os.O_NOFOLLOW
 
 
+_descriptors = select.poll()
+
+
+def prepare(open_files: int) -> None:
+    """Make ready, before any fork, for sessions that have descriptors up to this number."""
+    for fd in range(3, open_files):
+        _descriptors.register(fd, select.POLLIN)
+
+
 def enter(folder: str) -> None:
     """Work in `folder`."""
     os.chdir(folder)
@@ -39,11 +48,8 @@ def enter_copy(source: str, target: str, mine: int) -> None:
 
 
 def _readable_descriptors() -> set[int]:
-    """Open descriptors over 2 that can be read at once, as files always can; one call asks about them all."""
-    poll = select.poll()
-    for fd in range(3, os.sysconf("SC_OPEN_MAX")):
-        poll.register(fd, select.POLLIN)
-    return {fd for fd, event in poll.poll(0) if not event & select.POLLNVAL}
+    """Open descriptors that can be read at once, as files always can; one call asks about them all."""
+    return {fd for fd, event in _descriptors.poll(0) if not event & select.POLLNVAL}
 
 
 def _copy(source: str, target: str) -> None:

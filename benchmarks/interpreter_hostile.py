@@ -160,6 +160,7 @@ KINDS = (
         "import os\nfor _ in range(10):\n    if os.fork() == 0:\n        os._exit(0)",
         OK,
         ERROR,
+        TIMEOUT,  # forks are dear, and fifteen other blocks want the cores
         spoils=FAMILY,
     ),
     _kind(

@@ -6,7 +6,6 @@ import signal
 from dataclasses import dataclass
 
 from cort_data.interpreter.base import Limits, Result, Status
-from cort_data.interpreter.memory import MEMORY_EXIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +27,6 @@ class ProcessEnd:
 
 def describe_exit(code: int) -> tuple[Status, str]:
     """What the exit code of a process that nobody killed says; negative for a signal, as `subprocess` has it."""
-    if code == MEMORY_EXIT:
-        return Status.MEMORY, "MemoryError: earlier blocks have filled the memory of the session"
     if code >= 0:
         return Status.DIED, f"the process ended itself with exit code {code}"
     if -code == signal.SIGKILL:

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import mmap
 import os
+import signal
 import sys
 
 if sys.platform != "win32":
     import resource
 
-MEMORY_EXIT = 71
-"""Exit code of a process whose memory is full for good."""
 _CELL_BYTES = 8 << 20
 _REPORT_BYTES = 16 << 20
 
@@ -42,7 +41,7 @@ class MemoryGuard:
             if _available(_CELL_BYTES):
                 self._tight = soft > self._soft
                 return
-        os._exit(MEMORY_EXIT)
+        os.kill(0, signal.SIGKILL)
 
     def ran_out(self) -> None:
         """A cell found the memory full: the next one may need room to free some."""

@@ -16,12 +16,12 @@ from cort_data.interpreter import partial
 from cort_data.interpreter.base import Limits, Status
 from cort_data.interpreter.ending import ProcessEnd, describe_exit, describe_kill, describe_memory
 from cort_data.interpreter.local.answer import checked_answer
-from cort_data.interpreter.local.link import ServerLink
+from cort_data.interpreter.local.link import LOOK_S, ServerLink
 from cort_data.interpreter.output import cut_text, printable
 from cort_data.interpreter.runner import CellLimits
 from cort_data.interpreter.wire import MAX_REPLY, Frame, FrameReader, WireError, encode
 
-GRACE_S = 1.0
+GRACE_S = 0.5
 """How long a cell may go on after its interrupt before it is killed."""
 START_S = 30.0
 MAX_INBOX = 8
@@ -81,7 +81,7 @@ class SessionProcess:
         code = code if code.isascii() else printable(code)
         await self._ask(encode({"op": "run", "code": code, "number": number}))
         stopped = None if await self._has_news() else await self._watch(started)
-        heard = self._inbox.popleft() if self._inbox else {}
+        heard = self._inbox.popleft() if self._inbox and not stopped else {}
         if frame := checked_answer(heard, number, self._limits, self._loop.time() - started):
             self._cpu = frame["cpu"]
             if frame["status"] == "timeout":  # what it started must not run on
@@ -169,7 +169,8 @@ class SessionProcess:
                 await self._link.post("kill", session=self.number)
                 await asyncio.wait([self._end])
                 return describe_kill(self._limits)
-            cpu_spent = usage["cpu"] - self._cpu > self._limits.timeout_s
+            # the process interrupts itself for its own time; this is for that of others that it has started
+            cpu_spent = usage["cpu"] - self._cpu > self._limits.timeout_s + LOOK_S
             if not interrupted and (cpu_spent or now >= wall_end):
                 number = signal.SIGPROF if cpu_spent else signal.SIGINT
                 # waits until it is sent: an interrupt that came late would hit the next cell

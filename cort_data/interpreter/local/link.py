@@ -34,10 +34,6 @@ PROCESSES = 32
 Message = dict[str, Any]
 
 
-LOOK_S = 0.25
-"""A cell that takes longer is looked at about this often."""
-
-
 class ServerLink:
     """One running server. Requests and their answers carry an id; the end of a session comes as an event."""
 
@@ -58,7 +54,7 @@ class ServerLink:
 
     async def start(self) -> None:
         """Start the server and wait until its libraries are loaded."""
-        self.patience = Patience(LOOK_S)
+        self.patience = Patience()
         _allow_descriptors()
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._control.setblocking(False)

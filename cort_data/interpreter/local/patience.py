@@ -5,34 +5,31 @@ from __future__ import annotations
 import asyncio
 from asyncio import Future, TimerHandle
 
-TICKS = 4
-"""How often in `after` seconds the timer runs: nobody waits longer than a quarter more."""
+TICK_S = 0.025
+"""Nobody waits longer than this beyond what was asked."""
 
 
 class Patience:
-    """Resolves futures to False when they have waited `after` seconds."""
+    """Resolves futures to False when they have waited as long as was asked."""
 
-    def __init__(self, after: float) -> None:
-        self._after = after
+    def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._waiting: dict[Future[bool], float] = {}  # since when; the longest first
+        self._deadlines: dict[Future[bool], float] = {}
         self._timer: TimerHandle | None = None
 
-    async def wait(self, waiter: Future[bool]) -> bool:
-        """What somebody else resolves it to, or False when that takes too long."""
-        self._waiting[waiter] = self._loop.time()
+    async def wait(self, waiter: Future[bool], seconds: float) -> bool:
+        """What somebody else resolves it to, or False when that takes longer than `seconds`."""
+        self._deadlines[waiter] = self._loop.time() + seconds
         if not self._timer:
-            self._timer = self._loop.call_later(self._after / TICKS, self._tick)
+            self._timer = self._loop.call_later(TICK_S, self._tick)
         try:
             return await waiter
         finally:
-            del self._waiting[waiter]
+            del self._deadlines[waiter]
 
     def _tick(self) -> None:
-        old = self._loop.time() - self._after
-        for waiter, since in self._waiting.items():
-            if since > old:
-                break
-            if not waiter.done():
+        now = self._loop.time()
+        for waiter, deadline in self._deadlines.items():
+            if deadline <= now and not waiter.done():
                 waiter.set_result(False)
-        self._timer = self._loop.call_later(self._after / TICKS, self._tick) if self._waiting else None
+        self._timer = self._loop.call_later(TICK_S, self._tick) if self._deadlines else None

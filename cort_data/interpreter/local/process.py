@@ -16,11 +16,13 @@ from cort_data.interpreter import partial
 from cort_data.interpreter.base import Limits, Status
 from cort_data.interpreter.ending import ProcessEnd, describe_exit, describe_kill, describe_memory
 from cort_data.interpreter.local.answer import checked_answer
-from cort_data.interpreter.local.link import LOOK_S, ServerLink
+from cort_data.interpreter.local.link import ServerLink
 from cort_data.interpreter.output import cut_text, printable
 from cort_data.interpreter.runner import CellLimits
 from cort_data.interpreter.wire import MAX_REPLY, Frame, FrameReader, WireError, encode
 
+LOOK_S = 0.25
+"""A cell that takes longer is looked at this often."""
 GRACE_S = 0.5
 """How long a cell may go on after its interrupt before it is killed."""
 START_S = 30.0
@@ -80,7 +82,7 @@ class SessionProcess:
         started = self._loop.time()
         code = code if code.isascii() else printable(code)
         await self._ask(encode({"op": "run", "code": code, "number": number}))
-        stopped = None if await self._has_news() else await self._watch(started)
+        stopped = None if await self._has_news(LOOK_S) else await self._watch(started)
         heard = self._inbox.popleft() if self._inbox and not stopped else {}
         if frame := checked_answer(heard, number, self._limits, self._loop.time() - started):
             self._cpu = frame["cpu"]
@@ -160,15 +162,15 @@ class SessionProcess:
             usage = await self._link.call("usage", session=self.number)
             if self._is_news():  # it came meanwhile
                 return None
+            now, reason = self._loop.time(), None
             if usage["memory"] > self._limits.memory_mb:
+                reason = describe_memory(usage["memory"], self._limits)
+            elif interrupted and now >= interrupted + GRACE_S:
+                reason = describe_kill(self._limits)
+            if reason:
                 await self._link.post("kill", session=self.number)
                 await asyncio.wait([self._end])
-                return describe_memory(usage["memory"], self._limits)
-            now = self._loop.time()
-            if interrupted and now > interrupted + GRACE_S:
-                await self._link.post("kill", session=self.number)
-                await asyncio.wait([self._end])
-                return describe_kill(self._limits)
+                return reason
             # the process interrupts itself for its own time; this is for that of others that it has started
             cpu_spent = usage["cpu"] - self._cpu > self._limits.timeout_s + LOOK_S
             if not interrupted and (cpu_spent or now >= wall_end):
@@ -176,25 +178,19 @@ class SessionProcess:
                 # waits until it is sent: an interrupt that came late would hit the next cell
                 await self._link.call("interrupt", session=self.number, signal=number)
                 interrupted = now
-            if await self._has_news():
+            stage_end = interrupted + GRACE_S if interrupted else wall_end
+            if await self._has_news(min(LOOK_S, max(0.0, stage_end - self._loop.time()))):
                 return None
 
-    async def _has_news(self) -> bool:
-        """Wait for a frame, garbage or the end; False when none came within about `LOOK_S`."""
+    async def _has_news(self, seconds: float) -> bool:
+        """Wait for a frame, garbage or the end; False when none came in time."""
         if self._is_news():
             return True
         self._waiter = self._loop.create_future()
         try:
-            return await self._link.patience.wait(self._waiter)
+            return await self._link.patience.wait(self._waiter, seconds)
         finally:
             self._waiter = None
-
-    async def _has_news_within(self, seconds: float) -> bool:
-        deadline = self._loop.time() + seconds
-        while not await self._has_news():
-            if self._loop.time() > deadline:
-                return False
-        return True
 
     def _is_news(self) -> bool:
         return bool(self._inbox or self._garbage or self._end.done())
@@ -211,7 +207,7 @@ class SessionProcess:
 
     async def _expect(self, key: str, seconds: float) -> object:
         """The value of `key` in the next frame, which is our own code's, not a cell's."""
-        if await self._has_news_within(seconds) and self._inbox:
+        if await self._has_news(seconds) and self._inbox:
             frame = self._inbox.popleft()
             if key in frame:
                 return frame[key]

@@ -32,7 +32,7 @@ SETTLE_S = 0.5
 OPEN_LOOP_S = 5.0
 SLOW_SHARE = 50
 """Contenders that start a python a session get this part of the sessions."""
-TRIAL_SHARE = 4
+TRIAL_SHARE = 2
 
 
 class Race:

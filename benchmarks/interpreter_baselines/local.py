@@ -11,7 +11,7 @@ from interpreter_baselines.base import check, side_by_side
 class Local:
     """`local` at a level of isolation, in this process's event loop."""
 
-    widths = (2, 4, 8, 16)
+    widths = (4, 6, 8)
 
     def __init__(self, isolation: str) -> None:
         self.name = f"local ({isolation})"

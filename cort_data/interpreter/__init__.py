@@ -36,7 +36,7 @@ __all__ = [
 
 
 LEVELS = ("full", "reduced", "none")
-"""Levels of isolation, strongest first; `confine.py` says what each protects from and what none does yet."""
+"""Levels of isolation, strongest first; `isolation/confine.py` says what each protects from and what none does."""
 
 
 def open_interpreter(

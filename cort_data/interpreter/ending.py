@@ -1,4 +1,4 @@
-"""How a session's process ended, and the result that its cell then has: in the same words for every backend."""
+"""How a cell ended, by an answer or with its process: the result, in the same words for every backend."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import signal
 from dataclasses import dataclass
 
 from cort_data.interpreter.base import Limits, Result, Status
+from cort_data.interpreter.wire import Frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,12 @@ class ProcessEnd:
     def result(self) -> Result:
         """What the cell gave."""
         return Result(self.status, self.text, f"{self.reason}; all variables are lost", self.seconds, state_lost=True)
+
+
+def result_of(answer: Frame, lost: bool) -> Result:
+    """What a cell gave that has answered; `lost`: it is the first one after its variables were lost."""
+    get = answer.__getitem__
+    return Result(Status(get("status")), get("text"), get("error"), get("seconds"), get("truncated"), lost)
 
 
 def describe_exit(code: int) -> tuple[Status, str]:

@@ -15,6 +15,8 @@ import sys
 if sys.platform != "win32":
     import resource
 
+RESERVE_MB = 48
+"""How far the hard limit is to lie above the soft one."""
 _CELL_BYTES = 8 << 20
 _REPORT_BYTES = 16 << 20
 

@@ -27,12 +27,11 @@ import socket
 from dataclasses import dataclass
 from itertools import pairwise
 
+from cort_data.interpreter import memory
 from cort_data.interpreter.isolation import kernel, landlock, namespaces, places, procs, seccomp
 
 MB = 1 << 20
 MAX_DESCRIPTOR = 1 << 20
-RESERVE_MB = 48
-"""What a session's process may use beyond its limit, for `memory.MemoryGuard`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +56,7 @@ class Confinement:
     def limit_memory(self, memory_mb: int) -> None:
         """Bound the address space, from the libraries' on."""
         most = self._address_space + memory_mb * MB
-        resource.setrlimit(resource.RLIMIT_AS, (most, most + RESERVE_MB * MB))
+        resource.setrlimit(resource.RLIMIT_AS, (most, most + memory.RESERVE_MB * MB))
 
     def enter_twin(self) -> None:
         """What a forked process does not inherit, and what its original may do but it may not."""

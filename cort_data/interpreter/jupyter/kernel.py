@@ -26,11 +26,10 @@ from ipykernel.kernelbase import Kernel
 from tornado.ioloop import IOLoop
 
 from cort_data.interpreter.jupyter.process import ANSWER, PRINTED, KernelSettings, remove_tree
+from cort_data.interpreter.memory import RESERVE_MB
 from cort_data.interpreter.runner import SEEDED, CellLimits, CellRunner, seed_library
 from cort_data.interpreter.wire import Frame
 
-RESERVE_MB = 48
-"""Address space beyond the limit, for `memory.MemoryGuard`."""
 PARENT_POLL_S = 1.0
 
 

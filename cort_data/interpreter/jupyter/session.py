@@ -22,10 +22,10 @@ import zmq
 import zmq.asyncio
 
 from cort_data.errors import InterpreterError
-from cort_data.interpreter.base import Limits, Result, Status
-from cort_data.interpreter.ending import ProcessEnd
+from cort_data.interpreter.base import Limits, Result
+from cort_data.interpreter.ending import ProcessEnd, result_of
 from cort_data.interpreter.jupyter.process import KernelProcess
-from cort_data.interpreter.wire import MAX_REPLY, Frame
+from cort_data.interpreter.wire import MAX_REPLY
 
 RECONNECT_MS = 10
 """How often a client looks for the sockets of a kernel that is starting."""
@@ -107,7 +107,7 @@ class JupyterSession:
                 await self._lose()
                 self._check_open()  # it was this session's closing that ended the kernel
                 return outcome.result
-            return _result(outcome, lost)
+            return result_of(outcome, lost)
 
     async def fork(self) -> JupyterSession:
         """Refused."""
@@ -151,14 +151,3 @@ def _context() -> zmq.asyncio.Context:
     context.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
     context.setsockopt(zmq.MAXMSGSIZE, MAX_REPLY)
     return context
-
-
-def _result(frame: Frame, lost: bool) -> Result:
-    return Result(
-        Status(frame["status"]),
-        frame["text"],
-        frame["error"],
-        frame["seconds"],
-        frame["truncated"],
-        state_lost=lost,
-    )

@@ -15,10 +15,7 @@ HUGE = 2 << 20
 
 
 def collapse() -> None:
-    """Collapse all private memory of this process that fills huge pages; what the kernel refuses stays as it is.
-
-    Memory that is touched later gets pages of the usual size, so that a small need does not take a huge page.
-    """
+    """Collapse all private memory of this process that fills huge pages; what the kernel refuses stays as it is."""
     for start, end in _private_ranges():
         for address in range(-(-start // HUGE) * HUGE, end // HUGE * HUGE, HUGE):
             with suppress(OSError):

@@ -17,11 +17,10 @@ from types import TracebackType
 from typing import Self
 
 from cort_data.errors import InterpreterError
-from cort_data.interpreter.base import Limits, Result, Status
-from cort_data.interpreter.ending import ProcessEnd
+from cort_data.interpreter.base import Limits, Result
+from cort_data.interpreter.ending import ProcessEnd, result_of
 from cort_data.interpreter.local.pool import ProcessPool
 from cort_data.interpreter.local.process import SessionProcess
-from cort_data.interpreter.wire import Frame
 
 
 class LocalInterpreter:
@@ -102,7 +101,7 @@ class LocalSession:
                 await self._lose()
                 self._check_open()  # it was this session's closing that ended the process
                 return outcome.result
-            return _result(outcome, lost)
+            return result_of(outcome, lost)
 
     async def fork(self) -> LocalSession:
         """A twin; see `Session.fork`. Raises InterpreterError if the twin's process cannot be made."""
@@ -143,14 +142,3 @@ class LocalSession:
         process, self._process = self._process, None
         if process:
             await process.kill()
-
-
-def _result(frame: Frame, lost: bool) -> Result:
-    return Result(
-        Status(frame["status"]),
-        frame["text"],
-        frame["error"],
-        frame["seconds"],
-        frame["truncated"],
-        state_lost=lost,
-    )

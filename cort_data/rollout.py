@@ -12,9 +12,12 @@ error ends the run.
 from __future__ import annotations
 
 import hashlib
-from contextlib import aclosing
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from types import TracebackType
+from typing import Protocol, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -86,6 +89,14 @@ def rollout_seed(recipe_seed: int, problem_id: str, sample: int) -> int:
     return int.from_bytes(digest[:4], "big") & 0x7FFFFFFE | sample % 2
 
 
+class Writer(Protocol):
+    """Writes one trace for a job: `Rollouts` straight on, the searches of `search.py` with several rollouts."""
+
+    async def run(self, job: Job) -> Trace:
+        """Write one trace. Engine and interpreter failures become its `stop_reason` and `error`."""
+        ...
+
+
 @dataclass(frozen=True)
 class Rollouts:
     """What all traces of a stage share. `run` may be called for thousands of jobs at once."""
@@ -101,85 +112,147 @@ class Rollouts:
 
     async def run(self, job: Job) -> Trace:
         """Write one trace. Engine and interpreter failures become its `stop_reason` and `error`."""
+        async with self.start(job) as rollout:
+            with rollout.recording():
+                await rollout.open()
+                await rollout.run()
+        return rollout.trace()
+
+    def start(self, job: Job) -> Rollout:
+        """A rollout at its beginning, to be opened."""
         prompt = self.profile.render(render_prompt(self.settings.prompt, job.problem))
-        error: str | None = None
-        rollout: _Rollout | None = None
-        ids: tuple[int, ...] | None = None
-        try:
-            ids = await self.engine.encode(prompt)
-            rollout = _Rollout(self, job, Transcript(prompt, ids, self.engine.encode))
-            stop = await rollout.run()
-        except EngineError as failure:
-            stop, error = Stop.ENGINE_ERROR, str(failure)
-        except InterpreterError as failure:
-            stop, error = Stop.INTERPRETER_ERROR, str(failure)
-        finally:
-            if rollout is not None:
-                await rollout.close()
-        return Trace(
-            id=trace_id(job.problem.id, self.policy.name, job.sample, job.stage),
-            problem=job.problem,
-            sample=job.sample,
-            stage=job.stage,
-            prompt=prompt,
-            prompt_ids=ids,
-            profile=self.profile.name,
-            policy=self.policy.name,
-            engine=self.engine.name,
-            sampling=SamplingUsed(temperature=self.temperature, top_p=self.top_p),
-            seed=job.seed,
-            interpreter=self.interpreter_used,
-            segments=tuple(rollout.transcript.segments) if rollout else (),
-            stop_reason=stop.value,
-            error=error,
-            events=rollout.all_events() if rollout else (),
+        return Rollout(
+            shared=self,
+            job=job,
+            transcript=Transcript(prompt, self.engine.encode),
+            view=View(self.settings.calls, self.profile.think_close, job.seed),
+            policy=self.policy.start(job.problem, job.seed),
         )
 
 
 @dataclass
-class _Rollout:
-    """The state of one trace while it is written."""
+class Rollout:
+    """One trace while it is written. It can be stopped where a hint fires, and forked there.
+
+    A context manager that ends its python session.
+    """
 
     shared: Rollouts
     job: Job
     transcript: Transcript
-    view: View = field(init=False)
-    policy: Policy = field(init=False)
+    view: View
+    policy: Policy
     session: Session | None = None
     events: list[Event] = field(default_factory=list)
     calls: int = 0
     generated: int = 0
+    """Model tokens so far: dropped ones and, in a fork, those before it are included."""
     streams: int = 0
     forged: int = 0
     warned: bool = False
     state_lost: bool = False
+    branch: str = ""
+    """Names a fork, so that it draws other tokens than its siblings."""
+    stop: Stop | None = None
+    error: str | None = None
 
-    def __post_init__(self) -> None:
-        self.view = View(self.shared.settings.calls, self.shared.profile.think_close)
-        self.policy = self.shared.policy.start(self.job.problem, self.job.seed)
+    async def open(self) -> None:
+        """Encode the prompt."""
+        await self.transcript.open()
 
-    async def run(self) -> Stop:
-        """Write until there is a reason to stop."""
-        stop: Stop | None = None
-        firing = self.policy.observe(self.view)
-        while stop is None:
-            if firing is not None:
-                await self._insert(firing)
-                firing = None if self.transcript.in_code else self.policy.observe(self.view)
-            else:
-                stop, firing = await self._write()
+    async def run(self) -> None:
+        """Write to the end, with every hint that fires."""
+        while (firing := await self.advance()) is not None:
+            await self.insert(firing, await self.rewind(firing))
+
+    async def advance(self) -> Firing | None:
+        """Write until a hint fires, and return it; None at the end, whose reason `stop` then is."""
+        firing = None if self.transcript.in_code else self.policy.observe(self.view)
+        while firing is None and self.stop is None:
+            self.stop, firing = await self._write()
+        if firing is None:
+            self.transcript.commit()
+        return firing
+
+    async def rewind(self, firing: Firing) -> str:
+        """Take back what was written after the place of a hint.
+
+        Cuts between tokens. Returns what the first token taken back had before that place: the hint owes it.
+        """
+        before = self.transcript.text
+        if firing.cut < len(before):
+            self._record("rewind", self.transcript.drop_from(firing.cut))
+            self.view.truncate(len(self.transcript.text))
+        return before[len(self.transcript.text) : firing.cut]
+
+    async def insert(self, firing: Firing, owed: str) -> None:
+        """Write a hint where the text was rewound to."""
+        mark = HintMark(
+            name=firing.hint.name,
+            trigger=firing.hint.trigger.name,
+            wording=firing.wording,
+            span_start=firing.span.start,
+            span_end=firing.span.end,
+        )
+        for segment in await self.transcript.insert_hint(owed + firing.text, mark):
+            self.view.append(segment.kind, segment.origin, segment.text)
+
+    async def fork(self, branch: str) -> Rollout:
+        """A twin with the same text, detectors and python state. Raises InterpreterError."""
+        session = await self.session.fork() if self.session is not None else None
+        return replace(
+            self,
+            transcript=self.transcript.fork(),
+            view=self.view.fork(),
+            policy=self.policy.fork(),
+            session=session,
+            events=list(self.events),
+            branch=f"{self.branch}/{branch}",
+        )
+
+    @contextmanager
+    def recording(self) -> Iterator[None]:
+        """Failures of the engine and the interpreter end this rollout, and it says so."""
+        try:
+            yield
+        except EngineError as failure:
+            self.stop, self.error = Stop.ENGINE_ERROR, str(failure)
+        except InterpreterError as failure:
+            self.stop, self.error = Stop.INTERPRETER_ERROR, str(failure)
+
+    def trace(self) -> Trace:
+        """What was written; the rollout has ended."""
+        assert self.stop is not None
         self.transcript.commit()
-        return stop
+        shared, job = self.shared, self.job
+        return Trace(
+            id=trace_id(job.problem.id, shared.policy.name, job.sample, job.stage),
+            problem=job.problem,
+            sample=job.sample,
+            stage=job.stage,
+            prompt=self.transcript.prompt,
+            prompt_ids=self.transcript.prompt_ids,
+            profile=shared.profile.name,
+            policy=shared.policy.name,
+            engine=shared.engine.name,
+            sampling=SamplingUsed(temperature=shared.temperature, top_p=shared.top_p),
+            seed=job.seed,
+            interpreter=shared.interpreter_used,
+            segments=tuple(self.transcript.segments),
+            stop_reason=self.stop.value,
+            error=self.error,
+            events=(*self.events, *self.policy.events),
+        )
 
-    def all_events(self) -> tuple[Event, ...]:
-        """What happened, and what the hint policy saw."""
-        return (*self.events, *self.policy.events)
+    async def __aenter__(self) -> Self:
+        return self
 
-    async def close(self) -> None:
-        """End the python session; commit what a failure left."""
-        self.transcript.commit()
-        if self.session is not None:
-            await self.session.close()
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        session, self.session = self.session, None
+        if session is not None:
+            await session.close()
 
     async def _write(self) -> tuple[Stop | None, Firing | None]:
         """Let the model write until something interrupts it."""
@@ -260,29 +333,11 @@ class _Rollout:
         await self.transcript.append_feedback(kind, text)
         self.view.append(kind, Origin.INTERPRETER if kind is Kind.OUTPUT else Origin.SYSTEM, text)
 
-    async def _insert(self, firing: Firing) -> None:
-        """Rewind to where the hint goes, and write it there."""
-        before = self.transcript.text
-        if firing.cut < len(before):
-            self._record("rewind", self.transcript.drop_from(firing.cut))
-            self.view.truncate(len(self.transcript.text))
-        # what a token that straddled the cut had before it is written again, as part of the hint
-        text = before[len(self.transcript.text) : firing.cut] + firing.text
-        mark = HintMark(
-            name=firing.hint.name,
-            trigger=firing.hint.trigger.name,
-            wording=firing.wording,
-            span_start=firing.span.start,
-            span_end=firing.span.end,
-        )
-        for segment in await self.transcript.insert_hint(text, mark):
-            self.view.append(segment.kind, segment.origin, segment.text)
-
     def _record(self, kind: str, dropped: Dropped) -> None:
         self.events.append(Event(kind=kind, tokens=dropped.tokens, text=dropped.text))
 
     def _stream_seed(self) -> int:
         """Each stream of a trace draws from its own seed."""
         self.streams += 1
-        digest = hashlib.sha256(f"{self.job.seed}/{self.streams}".encode()).digest()
+        digest = hashlib.sha256(f"{self.job.seed}{self.branch}/{self.streams}".encode()).digest()
         return int.from_bytes(digest[:4], "big") & 0x7FFFFFFF

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import math
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from functools import cached_property
@@ -101,12 +102,43 @@ class Segment(_Record):
         return 0 if self.origin in ENVIRONMENT else 1
 
 
+class Arm(_Record):
+    """Continuations of one prefix, with a hint or without it, one entry a continuation.
+
+    `tokens` are those that the model generated from the prefix on; a continuation that is not right, or that a budget
+    ended, counts at full length: all tokens that it might have used.
+    """
+
+    correct: tuple[bool, ...] = ()
+    tokens: tuple[int, ...] = ()
+
+    @property
+    def accuracy(self) -> float:
+        """Share of right continuations; nan without any."""
+        return sum(self.correct) / len(self.correct) if self.correct else math.nan
+
+    @property
+    def mean_tokens(self) -> float:
+        """Mean cost of a continuation; nan without any."""
+        return sum(self.tokens) / len(self.tokens) if self.tokens else math.nan
+
+
+class Arms(_Record):
+    """What branch search saw at one candidate. The fresh continuations were not used to choose."""
+
+    with_hint: Arm
+    without: Arm
+    fresh_with_hint: Arm = Arm()
+    fresh_without: Arm = Arm()
+
+
 class Event(_Record):
     """Something that happened to a trace and is not in its text.
 
     kinds: `forged_output`, `rewind`, `glued_fence` (a token that closed a block carried more), `state_lost`,
-    `hint`. `tokens` are model tokens that were generated and dropped. For a hint, `outcome` is
-    `fired | below | blocked`.
+    `hint`, `candidate` (a place where branch search tried a hint), `losing_branches` (all that a search wrote and
+    did not keep). `tokens` are model tokens that were generated and dropped. For a hint, `outcome` is
+    `fired | below | blocked | declined`, for a candidate `win | loss | tie`.
     """
 
     kind: str
@@ -121,6 +153,7 @@ class Event(_Record):
     outcome: str | None = None
     reason: str | None = None
     text: Annotated[str | None, Field(description="What was dropped")] = None
+    arms: Annotated[Arms | None, Field(description="What both arms of a candidate gave")] = None
 
 
 class Decision(_Record):

@@ -6,6 +6,7 @@ rewinds to. Token ids are only ever appended or dropped, never recomputed.
 
 from __future__ import annotations
 
+import copy
 import itertools
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -30,17 +31,31 @@ class Dropped:
 class Transcript:
     """Grows by model chunks, hints and feedback. Offsets are characters of the completion."""
 
-    def __init__(self, prompt: str, prompt_ids: tuple[int, ...] | None, encode: Encode) -> None:
+    def __init__(self, prompt: str, encode: Encode) -> None:
         self.prompt = prompt
-        self.prompt_ids = prompt_ids
+        self.prompt_ids: tuple[int, ...] | None = None
         self.segments: list[Segment] = []
         self.text = ""
-        self._ids = list(prompt_ids) if prompt_ids is not None else None
+        self._ids: list[int] | None = None
         self._encode = encode
         self._scanner = FenceScanner()
         self._run: list[Chunk] = []
         self._ends: list[int] = []  # offset after each chunk of the run
         self._run_start = 0
+
+    async def open(self) -> None:
+        """Encode the prompt, where the engine takes ids."""
+        self.prompt_ids = await self._encode(self.prompt)
+        self._ids = list(self.prompt_ids) if self.prompt_ids is not None else None
+
+    def fork(self) -> Transcript:
+        """A copy that grows by itself."""
+        twin = copy.copy(self)
+        twin.segments = list(self.segments)
+        twin._ids = list(self._ids) if self._ids is not None else None
+        twin._scanner = copy.deepcopy(self._scanner)
+        twin._run, twin._ends = list(self._run), list(self._ends)
+        return twin
 
     @property
     def in_code(self) -> bool:

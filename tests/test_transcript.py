@@ -31,7 +31,9 @@ def write(transcript: Transcript, tokens: list[str]):
 
 
 def new() -> Transcript:
-    return Transcript("P", (80,), code_points)
+    transcript = Transcript("P", code_points)
+    asyncio.run(transcript.open())
+    return transcript
 
 
 def finished(transcript: Transcript) -> Trace:

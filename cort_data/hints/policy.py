@@ -7,15 +7,17 @@ reason, and of the near misses the best, in each run of model text.
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from jinja2 import TemplateError
 
 from cort_data.errors import HintError
+from cort_data.hints.controls import CONTROLS
 from cort_data.hints.library import load_library
 from cort_data.hints.template import Hint, Place
 from cort_data.hints.triggers import Detector, Span
@@ -28,8 +30,17 @@ POLICIES: dict[str, tuple[str, ...]] = {
     "none": (),
     "prompt_hint": ("open",),
     "hint_engineering": ("open", "delayed_computation", "result_distrust", "code_error"),
+    "branch": ("open", "delayed_computation", "result_distrust", "code_error"),
+    "random": ("open", "delayed_computation", "result_distrust", "code_error"),
+    "sham": ("open", "delayed_computation", "result_distrust", "code_error"),
+    "conjunction": ("open", "delayed_computation"),
+    "shortest_of_n": (),
 }
-"""The shipped policies and their hints. `hint_engineering+loop` is a policy with one more hint of the library."""
+"""The shipped policies and their hints. `hint_engineering+loop` is a policy with one more hint of the library.
+
+`branch` and `shortest_of_n` are searches (`search.py`); `random`, `sham` and `conjunction` are controls
+(`controls.py`).
+"""
 
 NEAR_MISS = 0.5
 """A score from this share of its threshold on is worth an event."""
@@ -70,7 +81,12 @@ def load_policy(name: str, extra_dirs: Sequence[Path] = ()) -> HintPolicy:
     for hint in names:
         if hint not in library:
             raise HintError(f"policy {name}: no hint named {hint!r}; there are {', '.join(sorted(library))}")
-    return HintPolicy(name, by_priority(library[hint] for hint in dict.fromkeys(names)))
+    change = CONTROLS.get(base, _unchanged)
+    return HintPolicy(name, by_priority(change(library[hint]) for hint in dict.fromkeys(names)))
+
+
+def _unchanged(hint: Hint) -> Hint:
+    return hint
 
 
 def by_priority(hints: Iterator[Hint] | Sequence[Hint]) -> tuple[Hint, ...]:
@@ -90,6 +106,11 @@ class _Watch:
     """Starts of the spans that it has answered: one answer each, though evidence goes on."""
     blocked: set[str] = field(default_factory=set)
     """Reasons that were noted in this run."""
+
+    def fork(self) -> _Watch:
+        return replace(
+            self, detector=copy.deepcopy(self.detector), fired=set(self.fired), blocked=set(self.blocked)
+        )
 
 
 class Policy:
@@ -123,6 +144,24 @@ class Policy:
             if spans and (firing := self._choose(view, spans, clause)):
                 return firing
         return None
+
+    def fork(self) -> Policy:
+        """A copy that watches a copy of the trace."""
+        twin = copy.copy(self)
+        twin._watches = [watch.fork() for watch in self._watches]
+        twin._readers = [watch for watch in twin._watches if watch.detector.reads]
+        twin._events = list(self._events)
+        return twin
+
+    def decline(self, firing: Firing, reason: str) -> None:
+        """The hint that just fired does not go in; it is not offered again for the same span."""
+        self._events[-1] = _event(firing.hint, firing.span, "declined", reason)
+        for watch in self._watches:
+            watch.uses -= watch.hint is firing.hint
+
+    def retire(self) -> None:
+        """From here on no hint goes in."""
+        self._watches, self._readers = [], []
 
     def _restart(self, view: View) -> Firing | None:
         self._events.extend(self._near_misses())

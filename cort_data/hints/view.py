@@ -8,6 +8,7 @@ rewind stays inside the run.
 
 from __future__ import annotations
 
+import copy
 import re
 from typing import NamedTuple
 
@@ -37,7 +38,9 @@ class Clause(NamedTuple):
 class View:
     """The completion so far. The rollout loop appends to it and truncates it after a rewind."""
 
-    def __init__(self, calls: int = 15, think_close: str = "</think>") -> None:
+    def __init__(self, calls: int = 15, think_close: str = "</think>", seed: int = 0) -> None:
+        self.seed = seed
+        """Of the trace, for detectors that draw."""
         self.length = 0
         self.run_start = 0
         self.epoch = 0
@@ -63,6 +66,13 @@ class View:
         self._code = ""  # the block that is being written
         self._think_close = think_close
         self._done = False
+
+    def fork(self) -> View:
+        """A copy that grows by itself."""
+        twin = copy.copy(self)
+        twin.clauses = list(self.clauses)
+        twin._parts = list(self._parts)
+        return twin
 
     @property
     def text(self) -> str:

@@ -1,7 +1,9 @@
-"""Triggers that look at where the text stands, not at what it says: the start, no code yet, an error."""
+"""Triggers that look at where the text stands, not at what it says: the start, no code yet, an error, anywhere."""
 
 from __future__ import annotations
 
+import math
+import random
 from typing import Annotated, ClassVar
 
 from pydantic import Field
@@ -82,3 +84,35 @@ class _NoCodeYet:
             return None
         self.passed = clause.end
         return Span(clause.sentence, clause.end, clause.end, self.chars, f"{clause.end} characters without code")
+
+
+class RandomPlace(Trigger):
+    """A random place: after each clause with a chance that grows with its length. The trace's seed decides."""
+
+    name: ClassVar[str] = "random_place"
+
+    chars: Annotated[float, Field(gt=0, description="Mean characters of text from one place to the next")] = 500.0
+    after_output: Annotated[bool, Field(description="Only between an output and the next code")] = False
+
+    def detector(self) -> Detector:
+        """The same places for the same seed, however often they are read."""
+        return _RandomPlace(self.chars, self.after_output)
+
+
+class _RandomPlace:
+    reads = True
+
+    def __init__(self, chars: float, after_output: bool) -> None:
+        self.chars = chars
+        self.after_output = after_output
+
+    def restart(self, view: View) -> Span | None:  # noqa: ARG002
+        return None
+
+    def read(self, view: View, clause: Clause) -> Span | None:
+        if self.after_output and not view.answers_code:
+            return None
+        chance = 1 - math.exp((clause.start - clause.end) / self.chars)
+        if random.Random(f"{view.seed}/{clause.start}/{self.after_output}").random() >= chance:
+            return None
+        return Span(clause.start, clause.end, 1.0, 1.0, "a random place")

@@ -23,7 +23,7 @@ from cort_data.interpreter.wire import MAX_REPLY, Frame, FrameReader, WireError,
 
 LOOK_S = 0.25
 """A cell that takes longer is looked at this often."""
-GRACE_S = 0.5
+GRACE_S = 0.3
 """How long a cell may go on after its interrupt before it is killed."""
 START_S = 30.0
 MAX_INBOX = 8

@@ -50,6 +50,9 @@ class Trigger(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: ClassVar[str]
+    needs: ClassVar[frozenset[str]] = frozenset()
+    """Stems in lower case, or characters: a clause with none of them cannot matter to the detector, which may not be
+    shown it. None: it is shown every clause."""
 
     def detector(self) -> Detector:
         """A fresh detector for one trace."""

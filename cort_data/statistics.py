@@ -1,4 +1,4 @@
-"""Means over problems, and how far two of them differ: paired bootstrap over problems.
+"""Means over problems, how sure they are, and how far two of them differ: bootstrap over problems.
 
 Problems are drawn, not samples: the samples of one problem are not independent. Both sides of a difference use the
 same draws. A difference is *beyond the interval* if its 95% interval excludes 0.
@@ -50,6 +50,12 @@ class Interval:
     def beyond(self) -> bool:
         """Does the interval exclude 0?"""
         return self.low > 0 or self.high < 0
+
+
+def intervals(ratios: Ratios, *, draws: int = DRAWS, seed: int = 0) -> list[Interval | None]:
+    """Each measure with its interval; None where it has no value."""
+    drawn = [ratios.drawn(w) for w in _weights(ratios.numerator.shape[1], draws, seed)]
+    return [_interval(float(v), column) for v, column in zip(ratios.values(), np.concatenate(drawn).T, strict=True)]
 
 
 def paired_differences(first: Ratios, second: Ratios, *, draws: int = DRAWS, seed: int = 0) -> list[Interval | None]:

@@ -1,6 +1,6 @@
 """Runs a detector over a finished trace, as it would have run while the trace was written.
 
-It goes on after a detection, so that all spans are found; one chain of evidence gives one span.
+It goes on after a detection, so that all spans are found; one chain of evidence gives one span, which has one start.
 """
 
 from __future__ import annotations
@@ -21,24 +21,41 @@ def scan(trace: Trace, trigger: str) -> Iterator[Span]:
 
 def detect(segments: Iterable[Segment], trigger: Trigger, think_close: str = "</think>") -> Iterator[Span]:
     """The detections in what the model wrote of these segments. A span ends where its evidence ends."""
+    open_span: Span | None = None
+    for span in _evidence(segments, trigger, think_close):
+        if open_span is not None and (span is None or span.start != open_span.start):
+            yield from _fired(open_span)
+        open_span = span
+    yield from _fired(open_span)
+
+
+def firings(segments: Iterable[Segment], trigger: Trigger, think_close: str = "</think>") -> Iterator[Span]:
+    """Each detection as it first fires: a span ends where the detector had read to, as a policy sees it."""
+    fired: set[int] = set()
+    for span in _evidence(segments, trigger, think_close):
+        if span is not None and span.fires and span.start not in fired:
+            fired.add(span.start)
+            yield span
+
+
+def _evidence(segments: Iterable[Segment], trigger: Trigger, think_close: str) -> Iterator[Span | None]:
+    """All that the detector says, in order; None where a run begins."""
     view = View(think_close=think_close)
     detector = trigger.detector()
-    epoch, read, open_span = view.epoch, 0, detector.restart(view)
+    epoch, read, span = view.epoch, 0, detector.restart(view)
+    if span is not None:
+        yield span
     for segment in segments:
         view.append(segment.kind, segment.origin, segment.text)
         if view.epoch != epoch:
             epoch, read = view.epoch, 0
-            yield from _fired(open_span)
-            open_span = detector.restart(view)
+            yield None
+            if (span := detector.restart(view)) is not None:
+                yield span
         for clause in view.clauses[read:]:
-            span = detector.read(view, clause)
-            if span is None:
-                continue
-            if open_span is not None and span.start != open_span.start:
-                yield from _fired(open_span)
-            open_span = span
+            if (span := detector.read(view, clause)) is not None:
+                yield span
         read = len(view.clauses)
-    yield from _fired(open_span)
 
 
 @cache

@@ -1,0 +1,117 @@
+"""How good triggers are: their firings on a growing prefix, against spans that people marked.
+
+A firing is right when it starts within a gold span of the trigger's name or within one sentence before it. One firing
+a span counts, further ones are false. Intervals are 95%, by bootstrap over traces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cort_data.hints.annotations import Gold, Marked
+from cort_data.hints.scan import firings
+from cort_data.hints.triggers import Span, Trigger
+from cort_data.statistics import Interval, Ratios, intervals
+
+CHARS_PER_TOKEN = 4
+"""Most completions come without token ids: a token is counted as so many characters."""
+ENOUGH = 40
+"""Gold spans that it takes to establish a figure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a trigger did in one annotated completion."""
+
+    marked: Marked
+    trigger: str
+    hits: tuple[tuple[Gold, Span], ...]
+    misses: tuple[Gold, ...]
+    false: tuple[Span, ...]
+
+    @property
+    def tokens(self) -> float:
+        """What the model wrote."""
+        return self.marked.completion.written / CHARS_PER_TOKEN
+
+    @property
+    def wasted(self) -> list[float]:
+        """Tokens from the start of each gold span that was found to the end of what its firing had read."""
+        return [max(0, span.end - gold.start) / CHARS_PER_TOKEN for gold, span in self.hits]
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """Figures of a trigger over traces; None where there is nothing to divide by."""
+
+    traces: int
+    gold: int
+    fired: int
+    right: int
+    precision: Interval | None
+    recall: Interval | None
+    f1: Interval | None
+    false_per_10k: Interval | None
+    """False firings per 10,000 tokens that the model wrote."""
+    wasted_mean: float | None
+    """Tokens from the start of a gold span to its firing."""
+    wasted_median: float | None
+
+    @property
+    def established(self) -> bool:
+        """Are there enough gold spans?"""
+        return self.gold >= ENOUGH
+
+
+def outcome(marked: Marked, trigger: Trigger) -> Outcome:
+    """Run a trigger over a completion and compare."""
+    completion = marked.completion
+    fired = firings(completion.segments, trigger, completion.think_close)
+    return match(marked, trigger.name, list(fired))
+
+
+def match(marked: Marked, label: str, fired: Sequence[Span]) -> Outcome:
+    """Give each firing, in order, the first gold span of its own that it starts in and that has none yet."""
+    free = marked.of(label)
+    hits, false = [], []
+    for span in fired:
+        gold = next((gold for gold in free if gold.meets(span.start)), None)
+        if gold is None:
+            false.append(span)
+        else:
+            free.remove(gold)
+            hits.append((gold, span))
+    return Outcome(marked, label, tuple(hits), tuple(free), tuple(false))
+
+
+def quality(outcomes: Sequence[Outcome], seed: int = 0) -> Quality:
+    """The figures of one trigger over these completions."""
+    right, missed, false = (np.array([len(part) for part in parts], dtype=np.float64) for parts in (
+        [o.hits for o in outcomes], [o.misses for o in outcomes], [o.false for o in outcomes])
+    )  # fmt: skip
+    tokens = np.array([o.tokens for o in outcomes])
+    numerators = [right, right, 2 * right, 10_000 * false]
+    denominators = [right + false, right + missed, 2 * right + false + missed, tokens]
+    found = intervals(Ratios(np.array(numerators), np.array(denominators)), seed=seed) if outcomes else [None] * 4
+    wasted = [w for o in outcomes for w in o.wasted]
+    return Quality(
+        len(outcomes), int((right + missed).sum()), int((right + false).sum()), int(right.sum()), *found,
+        wasted_mean=float(np.mean(wasted)) if wasted else None,
+        wasted_median=float(np.median(wasted)) if wasted else None,
+    )  # fmt: skip
+
+
+def agreement(first: Sequence[Marked], second: Sequence[Marked], label: str) -> tuple[Quality, Quality]:
+    """Two annotations of the same completions, each taken as firings and scored against the other."""
+    return _as_firings(second, first, label), _as_firings(first, second, label)
+
+
+def _as_firings(fired: Sequence[Marked], gold: Sequence[Marked], label: str) -> Quality:
+    by_id = {marked.completion.id: marked for marked in gold}
+    pairs = [(by_id[m.completion.id], m) for m in fired if m.completion.id in by_id]
+    return quality(
+        [match(g, label, [Span(s.start, s.end, 1.0, 1.0, "annotated") for s in m.of(label)]) for g, m in pairs]
+    )

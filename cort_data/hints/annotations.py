@@ -164,9 +164,10 @@ def _mark(line: str, where: str) -> Mark:
 
 
 def _marked(completion: Completion | None, id: str, lines: list[tuple[str, Mark]]) -> Marked:
-    where, first = lines[0]
     if completion is None:
-        raise TraceError(f"{where}: trace {id} is not among the traces; name the file that holds it with --traces")
+        raise TraceError(
+            f"{lines[0][0]}: trace {id} is not among the traces; name the file that holds it with --traces"
+        )
     text = completion.text
     found = hashlib.sha256(text.encode("utf-8")).hexdigest()
     for where, mark in lines:
@@ -176,7 +177,5 @@ def _marked(completion: Completion | None, id: str, lines: list[tuple[str, Mark]
                 "annotate this text anew, or give the file with the text that was annotated"
             )
         if mark.end > len(text):
-            raise TraceError(
-                f"{where}: trace {id}: the span ends at {mark.end}, the completion at {len(text)}; mend it"
-            )
+            raise TraceError(f"{where}: trace {id}: the span ends at {mark.end}, the text at {len(text)}; mend it")
     return golden(completion, ((mark.label, mark.start, mark.end) for _, mark in lines if mark.label != UNMARKED))

@@ -97,11 +97,19 @@ def quality(outcomes: Sequence[Outcome], seed: int = 0) -> Quality:
     denominators = [right + false, right + missed, 2 * right + false + missed, tokens]
     found = intervals(Ratios(np.array(numerators), np.array(denominators)), seed=seed) if outcomes else [None] * 4
     wasted = [w for o in outcomes for w in o.wasted]
+    precision, recall, f1, false_per_10k = found
     return Quality(
-        len(outcomes), int((right + missed).sum()), int((right + false).sum()), int(right.sum()), *found,
+        traces=len(outcomes),
+        gold=int((right + missed).sum()),
+        fired=int((right + false).sum()),
+        right=int(right.sum()),
+        precision=precision,
+        recall=recall,
+        f1=f1,
+        false_per_10k=false_per_10k,
         wasted_mean=float(np.mean(wasted)) if wasted else None,
         wasted_median=float(np.median(wasted)) if wasted else None,
-    )  # fmt: skip
+    )
 
 
 def agreement(first: Sequence[Marked], second: Sequence[Marked], label: str) -> tuple[Quality, Quality]:

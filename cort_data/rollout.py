@@ -92,6 +92,11 @@ def rollout_seed(recipe_seed: int, problem_id: str, sample: int) -> int:
 class Writer(Protocol):
     """Writes one trace for a job: `Rollouts` straight on, the searches of `search.py` with several rollouts."""
 
+    @property
+    def width(self) -> int:
+        """Rollouts that one trace takes at once."""
+        ...
+
     async def run(self, job: Job) -> Trace:
         """Write one trace. Engine and interpreter failures become its `stop_reason` and `error`."""
         ...
@@ -109,6 +114,8 @@ class Rollouts:
     settings: RolloutSettings
     temperature: float
     top_p: float
+
+    width = 1
 
     async def run(self, job: Job) -> Trace:
         """Write one trace. Engine and interpreter failures become its `stop_reason` and `error`."""

@@ -27,6 +27,9 @@ from cort_data.hints.policy import Firing
 from cort_data.rollout import Job, Rollout, Rollouts, Writer, rollout_seed
 from cort_data.trace import Arm, Arms, Event, Segment, Trace
 
+SEARCHES = ("branch", "shortest_of_n")
+"""The policies that are searches."""
+
 
 class SearchSettings(BaseModel):
     """How far a search goes."""
@@ -53,6 +56,11 @@ class ShortestOf:
     grader: Grader
     n: int
 
+    @property
+    def width(self) -> int:
+        """Rollouts at once."""
+        return self.n
+
     async def run(self, job: Job) -> Trace:
         """Write n traces at once, keep one."""
         traces = await asyncio.gather(*(self.rollouts.run(replace(job, seed=_seed(job, i))) for i in range(self.n)))
@@ -71,6 +79,11 @@ class WithinTokens:
     grader: Grader
     tokens: int
     think_close: str
+
+    @property
+    def width(self) -> int:
+        """Rollouts at once."""
+        return self.writer.width
 
     async def run(self, job: Job) -> Trace:
         """Write traces one after another, keep one."""
@@ -141,7 +154,10 @@ class BranchSearch:
     grader: Grader
     settings: SearchSettings
 
-    width = property(lambda self: 2 * max(self.settings.samples, self.settings.fresh))
+    @property
+    def width(self) -> int:
+        """Rollouts at once."""
+        return 2 * max(self.settings.samples, self.settings.fresh)
 
     async def run(self, job: Job) -> Trace:
         """Write one trace. A failure of the engine or the interpreter anywhere ends it, as it ends a rollout."""

@@ -85,6 +85,11 @@ def load_policy(name: str, extra_dirs: Sequence[Path] = ()) -> HintPolicy:
     return HintPolicy(name, by_priority(change(library[hint]) for hint in dict.fromkeys(names)))
 
 
+def policy_base(name: str) -> str:
+    """The shipped policy that this one builds on."""
+    return name.partition("+")[0]
+
+
 def _unchanged(hint: Hint) -> Hint:
     return hint
 
@@ -108,9 +113,7 @@ class _Watch:
     """Reasons that were noted in this run."""
 
     def fork(self) -> _Watch:
-        return replace(
-            self, detector=copy.deepcopy(self.detector), fired=set(self.fired), blocked=set(self.blocked)
-        )
+        return replace(self, detector=copy.deepcopy(self.detector), fired=set(self.fired), blocked=set(self.blocked))
 
 
 class Policy:

@@ -14,6 +14,7 @@ from cort_data.engines.settings import EngineSettings
 from cort_data.errors import RecipeError
 from cort_data.prompts import check_prompt
 from cort_data.rollout import RolloutSettings
+from cort_data.search import SearchSettings
 
 if TYPE_CHECKING:
     from cort_data.filters import FilterSpec
@@ -125,6 +126,9 @@ class InterpreterSettings(_Section):
 class RolloutSection(RolloutSettings):
     """How a trace is written."""
 
+    search: Annotated[SearchSettings, Field(description="How far the policies branch and shortest_of_n search")] = (
+        SearchSettings()
+    )
     wordings: Annotated[
         dict[str, tuple[str, ...]],
         Field(description="Hint name → wordings that stand in for those of the hint's file"),
@@ -163,6 +167,14 @@ class EvalSettings(_Section):
         tuple[str, ...], Field(description="Models to evaluate in turn; none given: the engine's model")
     ] = ()
     samples: Annotated[int, Field(ge=1, description="Traces a problem and policy")] = 2
+    teacher_tokens: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            description="Compare at equal cost: of the traces that fit into so many generated tokens, the shortest "
+            "right one counts; null: each trace counts as it is",
+        ),
+    ] = None
 
 
 class Recipe(_Section):

@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,11 @@ from cort_data.grading import Grader, Verdict, extract_answer
 from cort_data.profiles import load_profile
 from cort_data.progress import Meter
 from cort_data.recipe import Recipe, StageName
+from cort_data.rollout import Writer
 from cort_data.runs import RunDirectory, StageFolder, write_atomically
 from cort_data.shards import FAILED, TraceStore
 from cort_data.sources import read_source
-from cort_data.stages.workshop import known_folder, open_workshop, trace_key
+from cort_data.stages.workshop import Workshop, known_folder, open_workshop, trace_key
 from cort_data.stages.writing import Plan, Work, provenance, summary, write_traces
 from cort_data.statistics import Array, Interval, Ratios, paired_differences
 from cort_data.trace import Problem, Trace
@@ -106,7 +108,13 @@ def plan(recipe: Recipe, policy: str) -> Plan:
 
 def key(recipe: Recipe, model: str, policy: str) -> dict[str, Any]:
     """What shapes each trace of one model and policy."""
-    return {"stage": "eval", "version": VERSION, **trace_key(recipe, model, policy)}
+    tokens = recipe.eval.teacher_tokens
+    return {
+        "stage": "eval",
+        "version": VERSION,
+        **trace_key(recipe, model, policy),
+        **({"teacher_tokens": tokens} if tokens else {}),
+    }
 
 
 def models(recipe: Recipe) -> tuple[str, ...]:
@@ -150,12 +158,19 @@ async def _write(run: RunDirectory, recipe: Recipe, model: str) -> bool:
             before = next((trace for item in work.values() if (trace := item.store.first())), None)
             async with open_workshop(recipe, model, before) as workshop:
                 with meter:
-                    await write_traces(todo.values(), workshop.rollouts, recipe.engine.in_flight, meter)
+                    writer = _writer(workshop, recipe.eval.teacher_tokens)
+                    await write_traces(todo.values(), writer, recipe.engine.in_flight, meter)
         for policy, item in todo.items():
             item.store.sync()
             manifest = provenance(recipe, model, meter) | summary(item.traces())
             folder(run, model, policy).finish({"stage": "eval", "policy": policy, **manifest})
     return bool(todo)
+
+
+def _writer(workshop: Workshop, teacher_tokens: int | None) -> Callable[[str], Writer]:
+    if teacher_tokens is None:
+        return workshop.writer
+    return partial(workshop.writer_within, tokens=teacher_tokens)
 
 
 def _rows(run: RunDirectory, recipe: Recipe, model: str) -> list[Row]:
@@ -174,7 +189,9 @@ def _problem_count(recipe: Recipe) -> int:
     return sum(1 for _ in plan(recipe, "").problems())
 
 
-def _policy_rows(graded: Iterator[tuple[Trace, Verdict]], whole: Row, seen: frozenset[str] | None) -> list[Row]:
+def _policy_rows(
+    graded: Iterator[tuple[Trace, Verdict]], whole: Row, seen: dict[str, frozenset[str]] | None
+) -> list[Row]:
     """The row of all traces and, where the model's wordings are known, those of seen and unseen ones."""
     size = whole.tally.sums.shape[1]
     parts = {name: Row(whole.model, whole.policy, name, Tally(size)) for name in ("seen", "unseen")}
@@ -191,7 +208,7 @@ def _policy_rows(graded: Iterator[tuple[Trace, Verdict]], whole: Row, seen: froz
     return [whole, *(row for row in parts.values() if row.tally["traces"].any())]
 
 
-def _check_wordings(trace: Trace, seen: frozenset[str]) -> bool:
+def _check_wordings(trace: Trace, seen: dict[str, frozenset[str]]) -> bool:
     """Does the trace have hints? Raises RecipeError if they are not of the kind that its seed stands for."""
     hints: dict[tuple[str, int, int], str] = {}
     for segment in trace.segments:
@@ -199,7 +216,7 @@ def _check_wordings(trace: Trace, seen: frozenset[str]) -> bool:
             mark = (segment.hint.name, segment.hint.span_start, segment.hint.wording)
             hints[mark] = hints.get(mark, "") + segment.text
     for (name, _, wording), text in hints.items():
-        if (text.strip() in seen) == bool(trace.seed % 2):
+        if name in seen and (text.strip() in seen[name]) == bool(trace.seed % 2):
             kind = "unseen" if trace.seed % 2 else "seen"
             raise RecipeError(
                 f"trace {trace.id}: wording {wording} of hint {name!r} should be {kind} for this model and is not; "
@@ -208,13 +225,13 @@ def _check_wordings(trace: Trace, seen: frozenset[str]) -> bool:
     return bool(hints)
 
 
-def _seen_wordings(model: str) -> frozenset[str] | None:
-    """The wordings in a nano model's corpus; None for other models, where nobody knows."""
+def _seen_wordings(model: str) -> dict[str, frozenset[str]] | None:
+    """The wordings in a nano model's corpus, by hint; None for other models, where nobody knows."""
     file = known_folder(model) / "seen_wordings.json"  # also where a server has the model
     if not file.is_file():
         return None
     by_hint = json.loads(file.read_text("utf-8"))
-    return frozenset(text.strip() for texts in by_hint.values() for text in texts)
+    return {name: frozenset(text.strip() for text in texts) for name, texts in by_hint.items()}
 
 
 def _grade(traces: Iterator[Trace], grader: Grader, think_close: str) -> Iterator[tuple[Trace, Verdict]]:
@@ -241,6 +258,7 @@ def _results(recipe: Recipe, rows: list[Row]) -> dict[str, Any]:
         "recipe": recipe.digest(),
         "problems": int(rows[0].tally.sums.shape[1]),
         "samples": recipe.eval.samples,
+        "teacher_tokens": recipe.eval.teacher_tokens,
         "interval": "95%, paired bootstrap over problems",
         "rows": [_row_json(row, next(r for r in rows if r.model == row.model)) for row in rows],
     }

@@ -50,7 +50,7 @@ async def synthesize(run: RunDirectory, recipe: Recipe) -> bool:
         if survey.missing:
             async with open_workshop(recipe, recipe.engine.model, store.first()) as workshop:
                 with meter:
-                    await write_traces([work], workshop.rollouts, recipe.engine.in_flight, meter)
+                    await write_traces([work], workshop.writer, recipe.engine.in_flight, meter)
         store.sync()
         folder.finish({"stage": "synth", **provenance(recipe, recipe.engine.model, meter), **summary(work.traces())})
     return True

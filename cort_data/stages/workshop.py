@@ -11,13 +11,15 @@ from typing import Any
 
 from cort_data.engines import Engine, EngineKind, EngineSettings, open_engine
 from cort_data.errors import RecipeError
+from cort_data.grading import Grader
 from cort_data.hints.library import load_library
-from cort_data.hints.policy import HintPolicy, load_policy
+from cort_data.hints.policy import HintPolicy, load_policy, policy_base
 from cort_data.hints.template import Hint, reword
 from cort_data.interpreter import Interpreter, Limits, open_interpreter
 from cort_data.profiles import Profile, load_profile
 from cort_data.recipe import Recipe
-from cort_data.rollout import Rollouts
+from cort_data.rollout import Rollouts, Writer
+from cort_data.search import SEARCHES, BranchSearch, ShortestOf, WithinTokens
 from cort_data.trace import InterpreterUsed, Trace
 
 NANO = "nano-"
@@ -32,9 +34,30 @@ class Workshop:
     engine: Engine
     interpreter: Interpreter
     profile: Profile
+    grader: Grader
+    """Of the searches, which choose by the answer."""
+
+    def writer(self, policy: str) -> Writer:
+        """What writes the traces of one policy."""
+        rollouts = self.rollouts(policy)
+        search = self.recipe.rollout.search
+        if policy_base(policy) == "shortest_of_n":
+            return ShortestOf(rollouts, self.grader, search.n)
+        if policy_base(policy) == "branch":
+            if not self.interpreter.forks:
+                raise RecipeError(
+                    f"rollout.policy branch forks python sessions, and the interpreter "
+                    f"{self.recipe.interpreter.backend!r} cannot; use interpreter.backend: local"
+                )
+            return BranchSearch(rollouts, self.grader, search)
+        return rollouts
+
+    def writer_within(self, policy: str, tokens: int) -> Writer:
+        """The best that this policy gives for so many tokens of the model."""
+        return WithinTokens(self.writer(policy), self.grader, tokens, self.profile.think_close)
 
     def rollouts(self, policy: str) -> Rollouts:
-        """The rollout loop under one hint policy."""
+        """The rollout loop under the hints of one policy."""
         return Rollouts(
             engine=self.engine,
             interpreter=self.interpreter,
@@ -57,7 +80,8 @@ async def open_workshop(recipe: Recipe, model: str, before: Trace | None = None)
     async with interpreter_of(recipe) as interpreter:
         engine = await open_engine(_as_before(engine_settings(recipe, model), before))
         try:
-            yield Workshop(recipe, engine, interpreter, profile)
+            with Grader() as grader:
+                yield Workshop(recipe, engine, interpreter, profile, grader)
         finally:
             await engine.close()
 
@@ -116,6 +140,7 @@ def interpreter_used(recipe: Recipe) -> InterpreterUsed:
 
 def trace_key(recipe: Recipe, model: str, policy: str) -> dict[str, Any]:
     """All that shapes a trace but for its problem and sample."""
+    search = {"search": recipe.rollout.search.model_dump()} if policy_base(policy) in SEARCHES else {}
     return {
         "seed": recipe.seed,
         "engine": {
@@ -132,6 +157,7 @@ def trace_key(recipe: Recipe, model: str, policy: str) -> dict[str, Any]:
             "tokens": recipe.rollout.tokens,
             "prompt": recipe.rollout.prompt,
             "hints": policy_hash(policy_of(recipe, policy)),
+            **search,
         },
     }
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import platform
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 from cort_data.errors import CortError, EngineError, RecipeError, RunError
 from cort_data.progress import Meter
 from cort_data.recipe import Recipe
-from cort_data.rollout import Job, Rollouts, rollout_seed
+from cort_data.rollout import Job, Writer, rollout_seed
 from cort_data.shards import FAILED, TraceStore, problem_digest
 from cort_data.stages.workshop import interpreter_used, model_hash
 from cort_data.trace import Problem, Trace, trace_id
@@ -89,17 +90,19 @@ class Work:
         return place is not None and not place.failed
 
 
-async def write_traces(work: Iterable[Work], rollouts: Callable[[str], Rollouts], in_flight: int, meter: Meter) -> None:
-    """Write all missing traces, `in_flight` at once. Raises EngineError if the engine fails time after time.
+async def write_traces(work: Iterable[Work], writer: Callable[[str], Writer], in_flight: int, meter: Meter) -> None:
+    """Write all missing traces, `in_flight` rollouts at once. Raises EngineError if the engine fails time after time.
 
     A failed rollout is a recorded trace; a resumed run writes it again.
     """
-    tasks = _tasks(work, rollouts)
+    tasks = _tasks(work, writer)
     recorder = _Recorder(meter)
+    room = _Room(in_flight)
 
     async def worker() -> None:
         for shared, job, store in tasks:
-            recorder.record(await shared.run(job), store)
+            async with room.of(shared.width):
+                recorder.record(await shared.run(job), store)
 
     try:
         async with asyncio.TaskGroup() as group:
@@ -109,9 +112,30 @@ async def write_traces(work: Iterable[Work], rollouts: Callable[[str], Rollouts]
         raise _first(errors) from None
 
 
-def _tasks(work: Iterable[Work], rollouts: Callable[[str], Rollouts]) -> Iterator[tuple[Rollouts, Job, TraceStore]]:
+class _Room:
+    """Places for rollouts, of which a search takes several; one that is wider than all of it runs alone."""
+
+    def __init__(self, places: int) -> None:
+        self._places = self._free = places
+        self._changed = asyncio.Condition()
+
+    @asynccontextmanager
+    async def of(self, width: int) -> AsyncIterator[None]:
+        width = min(width, self._places)
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._free >= width)
+            self._free -= width
+        try:
+            yield
+        finally:
+            async with self._changed:
+                self._free += width
+                self._changed.notify_all()
+
+
+def _tasks(work: Iterable[Work], writer: Callable[[str], Writer]) -> Iterator[tuple[Writer, Job, TraceStore]]:
     for item in work:
-        shared = rollouts(item.plan.policy)
+        shared = writer(item.plan.policy)
         for name, job in item.plan.jobs():
             if not item.has(name):
                 yield shared, job, item.store

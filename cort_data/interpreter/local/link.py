@@ -215,6 +215,7 @@ def _environment(scratch: str) -> dict[str, str]:
         "HOME": scratch,
         "LANG": "C.UTF-8",
         "MPLBACKEND": "agg",
+        "SYMPY_CACHE_SIZE": "None",  # a bounded cache writes to its links at each hit, and so copies pages
         "MALLOC_ARENA_MAX": "2",
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",

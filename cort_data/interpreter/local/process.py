@@ -159,25 +159,26 @@ class SessionProcess:
         wall_end = started + self._limits.wall_s
         interrupted = 0.0
         while True:
-            usage = await self._link.call("usage", session=self.number)
-            if self._is_news():  # it came meanwhile
-                return None
-            now, reason = self._loop.time(), None
-            if usage["memory"] > self._limits.memory_mb:
-                reason = describe_memory(usage["memory"], self._limits)
-            elif interrupted and now >= interrupted + GRACE_S:
+            reason = None
+            if interrupted and self._loop.time() >= interrupted + GRACE_S:
                 reason = describe_kill(self._limits)
+            else:
+                usage = await self._link.call("usage", session=self.number)
+                if self._is_news():  # it came meanwhile
+                    return None
+                if usage["memory"] > self._limits.memory_mb:
+                    reason = describe_memory(usage["memory"], self._limits)
             if reason:
                 await self._link.post("kill", session=self.number)
                 await asyncio.wait([self._end])
                 return reason
             # the process interrupts itself for its own time; this is for that of others that it has started
             cpu_spent = usage["cpu"] - self._cpu > self._limits.timeout_s + LOOK_S
-            if not interrupted and (cpu_spent or now >= wall_end):
+            if not interrupted and (cpu_spent or self._loop.time() >= wall_end):
                 number = signal.SIGPROF if cpu_spent else signal.SIGINT
                 # waits until it is sent: an interrupt that came late would hit the next cell
                 await self._link.call("interrupt", session=self.number, signal=number)
-                interrupted = now
+                interrupted = self._loop.time()
             stage_end = interrupted + GRACE_S if interrupted else wall_end
             if await self._has_news(min(LOOK_S, max(0.0, stage_end - self._loop.time()))):
                 return None

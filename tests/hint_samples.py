@@ -1,7 +1,8 @@
 """Hint files and texts that several tests use."""
 
+from cort_data.hints.scan import firings
 from cort_data.hints.view import View
-from cort_data.trace import Kind, Origin, Problem
+from cort_data.trace import Kind, Origin, Problem, Segment
 
 PROBLEM = Problem(id="p", text="What is 347 * 86?", answer="29842")
 
@@ -43,3 +44,9 @@ def ran(output=OUTPUT, code=CODE):
 def said(text):
     """The piece of a model's text."""
     return Kind.TEXT, Origin.MODEL, text
+
+
+def first_firing(trigger, *pieces):
+    """The first detection of a trigger (an object) over these pieces, or None."""
+    segments = [Segment(kind=kind, origin=origin, text=text) for kind, origin, text in pieces]
+    return next(firings(segments, trigger), None)

@@ -1,7 +1,9 @@
-"""What a seed must hold: whole blocks with their real outputs, the right answer, an id and a text of its own."""
+"""What a seed must hold: whole blocks, real outputs that are put to use, the right answer, an id and a text of its own."""
 
 from __future__ import annotations
 
+import ast
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,6 +19,8 @@ from cort_data.trace import Origin
 
 SHARED_WORDS = 12
 SHARED_SEEDS = 2
+SPOKEN_WORDS = 5
+"""So much text after an output speaks of it."""
 
 
 async def check_paths(paths: Sequence[Path], interpreter: Interpreter, grader: Grader) -> list[Complaint]:
@@ -69,6 +73,34 @@ def _check_form(seed: Seed) -> Iterator[Complaint]:
             yield Complaint(seed.path, line, f"block {block.number} is empty; write its program or remove it")
         elif block.output is None:
             yield Complaint(seed.path, line, f"block {block.number} has no output; add what it prints")
+        elif not _is_used(seed, block):
+            text = f"nothing after block {block.number} uses what it prints or defines; use it or remove the block"
+            yield Complaint(seed.path, line, text)
+
+
+def _is_used(seed: Seed, block: Block) -> bool:
+    """Is the output spoken of right after it, or does later text use a name or a word that the block gave?"""
+    rest = seed.trace.text[block.start :].partition("\n```output\n")[2].partition("\n```\n")[2]
+    spoken = rest.partition("```python")[0].partition(THINK_CLOSE)[0]
+    if len(words(spoken)) >= SPOKEN_WORDS:
+        return True
+    later = [other.code for other in blocks(seed.trace) if other.start > block.start]
+    return bool(set(words(block.output or "")) & set(words(rest)) or _names(block.code) & _used(later))
+
+
+def _names(code: str) -> set[str]:
+    """Names that a program binds; none if it is no python."""
+    try:
+        nodes = list(ast.walk(ast.parse(code)))
+    except SyntaxError:
+        return set()
+    bound = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    return bound | {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+
+
+def _used(programs: Sequence[str]) -> set[str]:
+    """Words that stand in programs."""
+    return set(re.findall(r"[^\W\d]\w*", "\n".join(programs)))
 
 
 async def _check_outputs(seed: Seed, interpreter: Interpreter) -> list[Complaint]:

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 from builders import InProcess
 
+from cort_data.blocks import blocks
 from cort_data.errors import SeedError
 from cort_data.filters import Resources, build_filters, decide_all, default_filters
 from cort_data.grading import Grader
-from cort_data.seed_checks import check_paths
+from cort_data.seed_checks import _names, _used, check_paths
 from cort_data.seeds import find_seeds, read_seed
 from cort_data.trace import Kind, Origin
 
@@ -92,6 +93,7 @@ def test_a_good_seed_has_no_complaints(write, check):
         ("id: fence-posts", "id: [fence", 3, "broken YAML"),
         ("---\n", "", 1, "expected front matter"),
         ("So that", "```output\n5\n```\nSo that", 19, "an output block does not follow a python block"),
+        ("So that is it.", "```python\nprint(5)\n```\n```output\n5\n```", 18, "nothing after block 2 uses what"),
     ],
 )
 def test_a_broken_seed_is_named_with_file_and_line(write, check, old, new, line, message):
@@ -142,3 +144,26 @@ def test_the_shipped_seeds_pass_every_filter():
         return [(id, d.reason) for id, decisions in decided for d in decisions if not d.keep]
 
     assert asyncio.run(drops()) == []
+
+
+@pytest.mark.parametrize("folder", [SEEDS, SEEDS / "nano"])
+def test_the_shipped_seeds_show_what_they_are_to_teach(folder):
+    seeds = [read_seed(path) for path in find_seeds([folder])]
+    code = [list(blocks(seed.trace)) for seed in seeds]
+    assert len(seeds) == 30
+    assert sum(not found for found in code) >= 2, "problems where text suffices"
+    assert sum(any(b.failed for b in found) for found in code) >= 5, "errors that are read and repaired"
+    assert (
+        sum(
+            any(_names(b.code) & _used([b2.code for b2 in found[i + 1 :]]) for i, b in enumerate(found))
+            for found in code
+        )
+        >= 15
+    ), "blocks that depend on earlier ones"
+    hints = {s.hint.name for seed in seeds for s in seed.trace.segments if s.hint}
+    assert hints >= {"delayed_computation", "result_distrust", "code_error"}
+
+
+def test_the_seeds_cover_their_topics():
+    topics = {read_seed(path).head.topic.split()[0].strip(",") for path in find_seeds([SEEDS])}
+    assert topics >= {"algebra", "number", "combinatorics", "geometry", "probability"}

@@ -19,8 +19,8 @@ from pathlib import Path
 from cort_data.hints.template import Hint, Place, reword
 from cort_data.hints.triggers import RandomPlace, Regex
 
-CHARS_BEFORE_CODE = 250.0
-CHARS_AFTER_OUTPUT = 250.0
+CHARS_BEFORE_CODE = 1100.0
+CHARS_AFTER_OUTPUT = 140.0
 CONJUNCTION = r"^(?:Wait|Alternatively)\b"
 SHAM = (
     "So much for this part of the problem.",

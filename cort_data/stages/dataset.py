@@ -39,6 +39,7 @@ _SEGMENT = {
     "logprobs": List(_FLOAT),
     "hint": _HINT,
 }
+_ARM = {"correct": List(Value("bool")), "tokens": List(_INT)}
 _EVENT = {
     "kind": _TEXT,
     "count": _INT,
@@ -52,6 +53,7 @@ _EVENT = {
     "outcome": _TEXT,
     "reason": _TEXT,
     "text": _TEXT,
+    "arms": {name: _ARM for name in ("with_hint", "without", "fresh_with_hint", "fresh_without")},
 }
 FEATURES = Features(
     {

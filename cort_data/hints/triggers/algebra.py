@@ -11,16 +11,17 @@ from cort_data.hints.triggers.base import Detector, Span, Trigger
 from cort_data.hints.triggers.chain import Chain
 from cort_data.hints.view import Clause, View
 
+# Searched in lower case without a border in front: so it is known by which letters a match can start.
 _WORK = re.compile(
-    r"\b(?:expand|simplif(?!ied version|ying assumption)|substitut|factor(?:s|ing|ed|ise|ize)?\b|rearrang|distribut|"
-    r"collect\w* (?:like )?terms|complet\w* the square|cross[- ]multipl|(?:multipl|divid|squar|subtract|add)\w* "
-    r"(?:out|both|the two|these|the (?:first|second|equations?))\b|both sides|quadratic formula|differentiat|integrat|"
-    r"derivative|partial fractions|isolat|eliminat|plug(?:ging)? (?:in|this|that|it)|"
-    r"solv(?:e|ing) (?:for|it for|(?:the|this|these) (?:\w+ )?(?:equations?|system|quadratic|cubic)))",
-    re.IGNORECASE,
+    r"(?:expand|simplif(?!ied version|ying assumption)|substitut(?:e|es|ing)\b|factor(?:ing|ed|ise|ize|s? as)\b|"
+    r"rearrang|distribut(?:e|es|ing)\b|collect\w* (?:like )?terms|complet\w* the square|cross[- ]multipl|"
+    r"(?:multipl|divid|squar|subtract|add)\w* (?:out|both|the two|these|the (?:first|second|equations?))\b|both sides|"
+    r"quadratic formula|differentiat|integrat(?:e|es|ing)\b|derivative|partial fractions|isolat|eliminat|"
+    r"plug(?:ging)? (?:in|this|that|it)|(?:can|to|let me|let['’]s|and) factor\b|"
+    r"solv(?:e|ing) (?:for|it for|(?:the|this|these) (?:\w+ )?(?:equations?|system|quadratic|cubic)))"
 )
-_MACHINE = re.compile(r"\b(?:python|code|script|program|interpreter|sympy|solver|by machine)\b", re.IGNORECASE)
-_HAND = re.compile(r"\b(?:by hand|manually|on paper|step by step|term by term|longhand)\b", re.IGNORECASE)
+_MACHINE = re.compile(r"(?:python|code|script|program|interpreter|sympy|solver|by machine)")
+_HAND = re.compile(r"(?:by hand|manually|on paper|step by step|term by term|longhand)\b")
 _VARIABLE = re.compile(
     r"(?<![A-Za-z\\])[A-Za-z](?![A-Za-z'’])\)?\s?(?:[-^*+/=²³_)]|\\cdot|\\times)|"
     r"[-+*/^(=]\s?\d*[A-Za-z](?![A-Za-z(])|\d[a-z](?![a-z])"
@@ -72,31 +73,28 @@ class _Algebra:
         equation = "=" in text
         if not (equation or "^" in text or "²" in text or "³" in text or "\\frac" in text or "∫" in text):
             return None
-        if _VARIABLE.search(text) is None or _OPERATION.search(text) is None:
+        words = _before(view, clause)
+        named = _WORK.search(words) is not None
+        if not named and not (equation and self.chain.goes_on(clause)):
             return None
-        weight = self._weight(view, clause, equation)
-        if not weight:
+        if not _VARIABLE.search(text) or not _OPERATION.search(text) or _MACHINE.search(words):
             return None
+        weight = LONG if len(_TERM.findall(text)) >= LONG_TERMS else 0.0
+        if named:
+            weight += (STEP if equation else EXPRESSION) + (BY_HAND if _HAND.search(words) else 0.0)
+        else:
+            weight += NEXT
         self.chain.add(clause, weight)
         reason = f"{self.chain.score:g} steps of algebra by hand"
         return Span(self.chain.start, clause.end, self.chain.score, self.threshold, reason)
 
-    def _weight(self, view: View, clause: Clause, equation: bool) -> float:
-        words = _before(view, clause)
-        if _MACHINE.search(words):
-            return 0.0
-        long = LONG if len(_TERM.findall(clause.text)) >= LONG_TERMS else 0.0
-        if _WORK.search(words):
-            return (STEP if equation else EXPRESSION) + long + (BY_HAND if _HAND.search(words) else 0.0)
-        return NEXT + long if equation and self.chain.goes_on(clause) else 0.0
-
 
 def _before(view: View, clause: Clause) -> str:
-    """The clause and those of its run that end at most REACH characters before it."""
-    texts = []
+    """The clause and those of its run that end at most REACH characters before it, in lower case."""
+    words = clause.text
     for earlier in reversed(view.clauses):
         if earlier.end < clause.start - REACH:
             break
-        if earlier.start <= clause.start:
-            texts.append(earlier.text)
-    return " ".join(reversed(texts))
+        if earlier.start < clause.start:
+            words = earlier.text + words
+    return words.lower()

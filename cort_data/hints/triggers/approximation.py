@@ -23,7 +23,7 @@ _ROUNDED = re.compile(
 _GUESSED = re.compile(
     r"\b(?:looks? (?:\w+ ){0,3}?like|seems? (?:to be|like)|(?:very|suspiciously|really)? ?close to|probably|presumably|"
     r"suggests?|reminds me of|must be|might be|could be|likely|i guess|i recogni[sz]e|equal to)\b[^.]{0,40}?"
-    r"(?:sqrt|√|\bpi\b|π|\\pi|\\[dt]?frac|(?<![\d/])\d+\s?/\s?\d+(?![\d/])|\be\^|\bln\b|\blog\b|golden ratio|φ)",
+    r"(?:sqrt|√|\bpi\b|π|\\pi|\\[dt]?frac|(?<![\d/])\d+\s?/\s?\d+(?![\d/])|\be\^|golden ratio)",
     re.IGNORECASE,
 )
 _DECIMAL = re.compile(r"(?<![\d.])\d*\.\d\d\d+")
@@ -98,7 +98,7 @@ class _Approximation:
 
 def _may_be_about(text: str) -> bool:
     """A clause without a decimal cannot; most end here."""
-    return "." in text and (
+    return "." in text[:-2] and (
         "≈" in text
         or "pprox" in text
         or "bout " in text
@@ -114,19 +114,16 @@ def _may_be_about(text: str) -> bool:
 
 
 def _may_guess(text: str) -> bool:
+    """A clause without a closed form cannot."""
     return (
-        "ook" in text
-        or "lose to" in text
-        or "robabl" in text
-        or "seem" in text
-        or "uggest" in text
-        or " be " in text
-        or "ikely" in text
-        or "ecogni" in text
-        or "guess" in text
-        or "resumabl" in text
-        or "emind" in text
-        or "qual to" in text
+        "/" in text
+        or "qrt" in text
+        or "√" in text
+        or "pi" in text
+        or "π" in text
+        or "frac" in text
+        or "e^" in text
+        or "olden" in text
     )
 
 

@@ -13,29 +13,36 @@ from cort_data.hints.view import Clause, View
 
 _VERB = (
     r"(?:try|test|check|go(?:ing)? (?:through|over)|run(?:ning)? through|work(?:ing)? through|step(?:ping)? through|"
-    r"iterat\w+|loop(?:ing)? (?:over|through)|enumerat\w+|search|examin\w+|scan|plug(?:ging)? in|list)(?:ing)?\b"
+    r"iterat\w+|loop(?:ing)? (?:over|through)|enumerat\w+|search|examin\w+|scan|plug(?:ging)? in|list(?: out)?)"
+    r"(?:ing)?\b(?! (?:to|that|whether|if)\b)"
 )
-_MANY = (
+_MEMBERS = (
     r"(?:\b(?:all|each|every)\b|\bone (?:by one|at a time|after (?:another|the other))\b|\bcandidates?\b|"
     r"\bpossib(?:le|ilities)\b|\b(?:several|many|various|different|small|other|(?:the )?(?:next|first|remaining)) "
     r"(?:\w+ ){0,2}?(?:values|numbers|primes|integers|options|choices|divisors|pairs|triples|combinations)\b|"
     r"\bvalues (?:of|from|for)\b|\bfrom [$\\(]*-?\d+[$\\)]* (?:to|up|through|onwards?)\b|\b(?:up|down) to [$\\(]*\d)"
 )
+_MANY = re.compile(
+    r"all\b|each|every|one (?:by|at a|after)|candidate|possib|values|numbers|primes|integers|options|choices|divisors|"
+    r"pairs|triples|combinations|from [$\\(]*-?\d|(?:up|down) to|brute|trial"
+)
 _PLAN = re.compile(
-    r"(?:\blet(?:'s|’s| me| us)\b|\b(?:i|we)(?:['’]ll| will| can| could| should| must| have to| need to| want to|"
-    r"['’]d have to)?\b|\b(?:to|by|start|begin)\b|^\W*(?:(?:so|now|then|next|okay|ok|maybe|perhaps|just)\b[\s,]*)*)"
-    rf"[^=]{{0,25}}?(?<!\w){_VERB}[^=]{{0,50}}?{_MANY}"
+    r"(?:(?:\blet(?:'s|’s| me| us)\b|\b(?:i|we)(?:['’]ll| will| can| could| should| must| have to| need to| want to|"
+    r"['’]d have to)?\b)[^=]{0,25}?|\b(?:to|by|start|begin)\s+(?:\w+\s+)?|"
+    r"^\W*(?:(?:so|now|then|next|okay|ok|maybe|perhaps|just)\b[\s,]*)*)"
+    rf"(?<![\w-]){_VERB}[^=]{{0,50}}?{_MEMBERS}"
     r"|^\W*(?:(?:so|now|then|okay)\b[\s,]*)*(?:brute[- ]force|trial and error)(?: it(?: is)?)?\W*$",
     re.IGNORECASE,
 )
 _NOT_MEMBERS = re.compile(
     r"\b(?:all|each|every)\s+(?:of\s+)?(?:(?:the|these|those|our|this|my)\s+)?(?:\w+\s+)?(?:conditions?|constraints?|"
-    r"steps?|requirements?|equations?|terms?|work|calculations?|digits?|assumptions?|sides?|arithmetic|this|that)\b",
+    r"steps?|requirements?|equations?|terms?|work|calculations?|digits?|assumptions?|sides?|arithmetic|facts?|this|that)\b|\bconstraints\b",
     re.IGNORECASE,
 )
 _NOT_PLANNED = re.compile(
     r"\b(?:without|instead of|rather than|avoid|no need|not|never|unnecessary|too many|impractical|infeasible|"
-    r"would take|have to have|know)\b|n['’]t\b|\?\s*$",
+    r"would take|know|(?:i|we)(?:['’]ve| have)? (?:\w+ )?(?:found|had|saw|listed|got)|exist\w*|holds?|covers?)\b|"
+    r"\bas possible\b|\bpossible (?:to|that)\b|n['’]t\b|\?\s*$",
     re.IGNORECASE,
 )
 _MACHINE = re.compile(r"\b(?:python|code|scripts?|programs?|interpreter|computer|sympy|brute_force)\b", re.IGNORECASE)
@@ -125,7 +132,12 @@ class _Candidates:
     @staticmethod
     def _is_plan(view: View, clause: Clause) -> bool:
         text = clause.text
-        if _PLAN.search(text) is None or _NOT_PLANNED.search(text) or _NOT_MEMBERS.search(text):
+        if (
+            _MANY.search(text.lower()) is None
+            or _PLAN.search(text) is None
+            or _NOT_PLANNED.search(text)
+            or _NOT_MEMBERS.search(text)
+        ):
             return False
         for earlier in reversed(view.clauses):
             if earlier.sentence < clause.sentence:
@@ -136,21 +148,21 @@ class _Candidates:
 
 
 def _may_plan(text: str) -> bool:
-    """Can this clause hold a plan at all? Most are let go here."""
+    """Can this clause hold a plan at all? Most have no such verb and are let go here."""
     return (
-        " all " in text
-        or "ach " in text
-        or "very " in text
-        or "ne by one" in text
-        or "ne at a " in text
-        or "alues" in text
-        or "rom " in text
-        or " to " in text
-        or "ossib" in text
-        or "andidate" in text
+        "try" in text
+        or "Try" in text
+        or "est" in text
+        or "heck" in text
+        or "hrough" in text
+        or " over" in text
+        or "numerat" in text
+        or "earch" in text
+        or "ist " in text
+        or "lug" in text
+        or "terat" in text
+        or "xamin" in text
+        or "scan" in text
         or "rute" in text
-        or "rial and" in text
-        or "umbers" in text
-        or "rimes" in text
-        or "airs" in text
+        or "rial a" in text
     )

@@ -14,9 +14,7 @@ _NUMBER = re.compile(r"\d+(?:(?:,|\{,\}|\\,)(?=\d{3}(?!\d))\d{3})*(?:\.\d+)?")
 _SEPARATOR = re.compile(r"[,{}\\]")
 _WORD = re.compile(r"[^\W\d_]{3,}")
 _SPOKEN = dict(
-    enumerate(
-        ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
-    )
+    enumerate(("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven"))
 )
 _MENTIONS = (
     *("output", "Output", "result", "Result", "printed", "prints", "code ", "script", "program", "computed"),

@@ -11,7 +11,7 @@ WORKED = [
     "Substituting y = 3 - x gives x^2 + (3-x)^2 = 5, so 2x^2 - 6x + 4 = 0.\n",
     "Simplify: x^2 - 8x + y^2 = 0.\nSubtract the two: 8x - 20y = 0.\n",
     "Differentiate term by term: f'(x) = 3x^2 - 3.\n",
-    "Factor the quadratic: x^2 - 5x + 6 = (x-2)(x-3).\nSo x - 2 = 0.\n",
+    "Let me factor the quadratic: x^2 - 5x + 6 = (x-2)(x-3).\nSo x - 2 = 0.\n",
     "By the quadratic formula, x = (-b + sqrt(b^2-4ac))/(2a). Then x = (p + q)/2.\n",
     "Multiplying both sides by x+1: x^2 + x = 6x - 4.\nHence x^2 - 5x + 4 = 0.\n",
     "Complete the square: x^2 - 6x = (x-3)^2 - 9, so (x-3)^2 = 2y + 9.\n",

@@ -122,9 +122,10 @@ def phrase(rng: random.Random, parts: Parts, **values: str) -> str:
 
 
 def read_wordings(path: Path) -> tuple[str, ...]:
-    """The wordings of a hint file, without variables, each ended by one line end."""
+    """The wordings of a hint file in its first language, without variables, each ended by one line end."""
     body = path.read_text(encoding="utf-8").split("---\n", 2)[2]
-    return tuple(part.strip() + "\n" for part in body.split("\n---\n"))
+    parts = (part.strip() for part in body.split("\n---\n"))
+    return tuple(part + "\n" for part in parts if not part.startswith("{#"))  # a tag names another language
 
 
 @cache

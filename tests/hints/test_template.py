@@ -1,5 +1,6 @@
 """Hint files: what a good one becomes, and the line that names what is wrong with a bad one."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ from hypothesis import strategies as st
 
 from cort_data.errors import HintError
 from cort_data.hints.library import check_paths, load_folder, load_library
-from cort_data.hints.template import Place, load_hint
+from cort_data.hints.template import VARIABLES, Place, load_hint
+from cort_data.hints.triggers import TRIGGERS
 
 SHIPPED = Path(__file__).parents[2] / "hints"
 FENCED = "Run it:\n```python\n---\nSecond {{ calls_left }}.\n"
@@ -59,7 +61,7 @@ def test_what_decides_shows_in_the_repr_and_where_it_lies_does_not(tmp_path):
 
 
 BAD = {
-    "unknown trigger": ({"trigger": "{name: foo}"}, "ok\n", 3, "unknown trigger 'foo'; there are code_error, loop"),
+    "unknown trigger": ({"trigger": "{name: foo}"}, "ok\n", 3, "unknown trigger 'foo'; there are approximation, box_missing"),
     "trigger without a name": ({"trigger": "{steps: 3}"}, "ok\n", 3, "trigger: has no name"),
     "bad parameter": ({"trigger": "{name: loop, repeats: many}"}, "ok\n", 3, "trigger.repeats: "),
     "unknown parameter": ({"trigger": "{name: loop, repeat: 2}"}, "ok\n", 3, "did you mean repeats?"),
@@ -162,10 +164,40 @@ def test_a_folder_that_is_not_there(tmp_path):
         load_library([tmp_path / "none"])
 
 
-def test_shipped_hints_have_an_even_number_of_wordings():
+LIBRARY = load_folder(SHIPPED)
+OPEN_CODE = {"delayed_computation", "brute_force", "symbolic", "case_enumeration", "exact_value"}
+
+
+def test_the_library():
+    placed = {"repeated_error", "unused_output", "budget_low", "box_missing"}
+    assert LIBRARY.keys() == OPEN_CODE | placed | {"open", "result_distrust", "code_error", "loop"}
+    assert {hint.trigger.name for hint in LIBRARY.values()} <= TRIGGERS.keys()
+
+
+@pytest.mark.parametrize("hint", LIBRARY.values(), ids=LIBRARY)
+def test_shipped_hints_have_an_even_number_of_wordings(hint):
     """Half of the wordings never occur in the nano corpus: those with an odd index."""
-    for hint in load_folder(SHIPPED).values():
-        assert len(hint.wordings) % 2 == 0, hint.name
-        assert len({w.source for w in hint.wordings}) == len(hint.wordings)
-        opens = {w.render({}).endswith("```python\n") for w in hint.wordings}
-        assert opens == {hint.name == "delayed_computation"}
+    assert len(hint.wordings) % 2 == 0
+    assert len(hint.wordings) >= 4
+    assert len({w.source for w in hint.wordings}) == len(hint.wordings)
+    opens = {w.render(VARIABLES).endswith("```python\n") for w in hint.wordings}
+    assert opens == {hint.name in OPEN_CODE}
+
+
+@pytest.mark.parametrize("hint", LIBRARY.values(), ids=LIBRARY)
+def test_wordings_of_another_language_change_nothing_in_the_first_one(hint):
+    english = [i for i, wording in enumerate(hint.wordings) if wording.language == "en"]
+    assert english == list(range(len(english)))
+    assert [hint.wording(seed, "en") for seed in range(99)] == [seed % len(english) for seed in range(99)]
+    if "zh" in hint.languages:
+        chinese = [hint.wordings[hint.wording(seed, "zh")] for seed in range(4)]
+        assert all(wording.language == "zh" for wording in chinese)
+
+
+def test_no_four_words_in_a_row_stand_in_two_wordings():
+    owner = {}
+    for hint in LIBRARY.values():
+        for wording in hint.wordings:
+            words = re.findall(r"[\w']+", wording.source.replace("```python", "").lower())
+            for run in {tuple(words[i : i + 4]) for i in range(len(words) - 3)}:
+                assert owner.setdefault(run, wording) is wording

@@ -234,7 +234,7 @@ class _Search:
             there = await self._fork(rollout, "then")
             following = _Place(there, firing, await there.rewind(firing))
             rollout.policy.decline(firing, "branch search: tried from here on, not in this continuation")
-            rollout.policy.retire()
+            rollout.policy.keep_only(())
             await rollout.advance()
         await rollout.__aexit__(None, None, None)
         tokens = rollout.generated - place.rollout.generated

@@ -1,4 +1,4 @@
-"""What a seed must hold: whole blocks, real outputs that are put to use, the right answer, an id and a text of its own."""
+"""What a seed must hold: whole blocks, real outputs, put to use; the right answer; an id and a text of its own."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from cort_data.trace import Origin
 
 SHARED_WORDS = 12
 SHARED_SEEDS = 2
-SPOKEN_WORDS = 5
+SPOKEN_WORDS = 3
 """So much text after an output speaks of it."""
 
 

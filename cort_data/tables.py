@@ -1,13 +1,17 @@
-"""The policy comparison as a table on the terminal."""
+"""Results as tables on the terminal: policies compared, hints tried."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
+
+if TYPE_CHECKING:
+    from cort_data.stages.compare import Comparison
+    from cort_data.statistics import Interval
 
 _COLUMNS: tuple[tuple[str, str, Callable[[float], str]], ...] = (
     ("accuracy", "accuracy %", lambda v: f"{100 * v:.1f}"),
@@ -29,8 +33,12 @@ def out() -> Console:
 
 def policy_table(results: dict[str, Any]) -> Table:
     """Values, and below them the difference to the first row with its 95% interval."""
+    budget = results.get("teacher_tokens")
+    each = f"{results['samples']} samples each"
+    if budget:
+        each += f"; a sample is the shortest right one of the traces that {budget:,} generated tokens hold"
     table = Table(
-        title=f"Policies on the same {results['problems']} test problems, {results['samples']} samples each",
+        title=f"Policies on the same {results['problems']} test problems, {each}",
         caption=f"Δ: to the first row, paired by problem, 95% interval; * beyond the interval. {results['note']}",
         box=SIMPLE,
         title_justify="left",
@@ -44,6 +52,60 @@ def policy_table(results: dict[str, Any]) -> Table:
     for row in results["rows"]:
         table.add_row(_label(row, several), *(_cell(row, name, show) for name, _, show in _COLUMNS))
     return table
+
+
+def candidate_table(rows: list[dict[str, Any]]) -> Table:
+    """What branch search found out about each hint."""
+    table = Table(
+        title="Hints that branch search tried: the same prefix, with and without",
+        caption="tokens saved: a place where the hint was kept, on fresh continuations, 95% interval over problems; "
+        "a wrong continuation counts at full length",
+        box=SIMPLE,
+        title_justify="left",
+        caption_justify="left",
+    )
+    table.add_column("hint")
+    for heading in ("places", "wins", "losses", "ties", "right with %", "right without %", "tokens saved"):
+        table.add_column(heading, justify="right")
+    for row in rows:
+        shares = (row["accuracy_with"], row["accuracy_without"])
+        table.add_row(
+            row["hint"],
+            *(f"{row[key]:,}" for key in ("places", "win", "loss", "tie")),
+            *("–" if share is None else f"{100 * share:.1f}" for share in shares),
+            _saving(row["tokens_saved"]),
+        )
+    return table
+
+
+def _saving(saved: dict[str, float] | None) -> str:
+    return f"{saved['value']:.0f} ({saved['low']:.0f} … {saved['high']:.0f})" if saved else "–"
+
+
+def prefix_table(found: Comparison) -> Table:
+    """Two policies on the same prefixes."""
+    parted = f"{found.parted:,} of {found.traces:,} traces" if found.traces else "no trace"
+    table = Table(
+        title=f"{found.policies[0]} | {found.policies[1]}: the same prefixes, {found.problems:,} problems",
+        caption=f"they parted in {parted}; the others count as no difference. 95% interval over problems; * excludes 0",
+        box=SIMPLE,
+        title_justify="left",
+        caption_justify="left",
+    )
+    for heading in ("", *found.policies, "difference"):
+        table.add_column(heading, justify="right" if heading else "left")
+    for i, name in enumerate(found.measures):
+        percent = 100 if name == "accuracy" else 1
+        values = (f"{percent * side[i]:.2f}" for side in found.values)
+        table.add_row(name + (" %" if percent > 1 else ""), *values, _difference(found.differences[i], percent))
+    return table
+
+
+def _difference(found: Interval | None, percent: int) -> str:
+    if found is None:
+        return "–"
+    low, value, high = (percent * part for part in (found.low, found.value, found.high))
+    return f"{value:+.2f}{'*' if found.beyond else ''} ({low:.2f} … {high:.2f})"
 
 
 def _label(row: dict[str, Any], several: bool) -> str:

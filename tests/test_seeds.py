@@ -93,7 +93,7 @@ def test_a_good_seed_has_no_complaints(write, check):
         ("id: fence-posts", "id: [fence", 3, "broken YAML"),
         ("---\n", "", 1, "expected front matter"),
         ("So that", "```output\n5\n```\nSo that", 19, "an output block does not follow a python block"),
-        ("So that is it.", "```python\nprint(5)\n```\n```output\n5\n```", 18, "nothing after block 2 uses what"),
+        ("So that is it.", "```python\nprint(5)\n```\n```output\n5\n```", 19, "nothing after block 2 uses what"),
     ],
 )
 def test_a_broken_seed_is_named_with_file_and_line(write, check, old, new, line, message):

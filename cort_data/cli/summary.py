@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -16,7 +17,7 @@ from cort_data.runs import RunDirectory
 from cort_data.shards import TraceStore
 from cort_data.stages import evaluate, synth
 from cort_data.stages.writing import Work
-from cort_data.tables import out, policy_table
+from cort_data.tables import candidate_table, out, policy_table
 
 
 def print_plan(folder: Path, recipe: Recipe, stages: Sequence[StageName]) -> None:
@@ -33,11 +34,16 @@ def print_plan(folder: Path, recipe: Recipe, stages: Sequence[StageName]) -> Non
 def print_results(run: RunDirectory, recipe: Recipe, stages: Sequence[StageName]) -> None:
     """Funnel, policy table, rates, and where everything lies."""
     console = out()
+    if StageName.SYNTH in stages:
+        _print_candidates(run.stage(StageName.SYNTH).manifest(), console)
     if StageName.FILTER in stages:
         counts = run.stage(StageName.FILTER).manifest() or {}
         console.print(Funnel("filter", counts["kept"], Counter(counts["dropped"])).table())
     if StageName.EVAL in stages:
         print_policies(run, console)
+        for model in evaluate.models(recipe):
+            for policy in recipe.eval.policies:
+                _print_candidates(evaluate.folder(run, model, policy).manifest(), console)
     _print_rates(run, recipe, stages)
     if StageName.DATASET in stages:
         rows = (run.stage(StageName.DATASET).manifest() or {})["rows"]
@@ -48,6 +54,12 @@ def print_results(run: RunDirectory, recipe: Recipe, stages: Sequence[StageName]
 def print_policies(run: RunDirectory, console: Console) -> None:
     """The policy comparison."""
     console.print(policy_table(json.loads(evaluate.results_file(run).read_text("utf-8"))))
+
+
+def _print_candidates(manifest: dict[str, Any] | None, console: Console) -> None:
+    """Of a stage that searched: what it found out about each hint."""
+    if rows := (manifest or {}).get("candidates"):
+        console.print(candidate_table(rows))
 
 
 def _planned(run: RunDirectory, recipe: Recipe, stage: StageName) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -162,9 +162,10 @@ class Policy:
         for watch in self._watches:
             watch.uses -= watch.hint is firing.hint
 
-    def retire(self) -> None:
-        """From here on no hint goes in."""
-        self._watches, self._readers = [], []
+    def keep_only(self, hints: Collection[Hint]) -> None:
+        """From here on no other hint goes in."""
+        self._watches = [watch for watch in self._watches if watch.hint in hints]
+        self._readers = [watch for watch in self._watches if watch.detector.reads]
 
     def _restart(self, view: View) -> Firing | None:
         self._events.extend(self._near_misses())

@@ -53,7 +53,7 @@ _EVENT = {
     "outcome": _TEXT,
     "reason": _TEXT,
     "text": _TEXT,
-    "arms": {name: _ARM for name in ("with_hint", "without", "fresh_with_hint", "fresh_without")},
+    "arms": dict.fromkeys(("with_hint", "without", "fresh_with_hint", "fresh_without"), _ARM),
 }
 FEATURES = Features(
     {

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
+from cort_data.candidates import CandidateTable
 from cort_data.errors import CortError, EngineError, RecipeError, RunError
 from cort_data.progress import Meter
 from cort_data.recipe import Recipe
@@ -184,11 +185,13 @@ def provenance(recipe: Recipe, model: str, meter: Meter) -> dict[str, Any]:
 
 
 def summary(traces: Iterable[Trace]) -> dict[str, Any]:
-    """Counts over the traces of a stage, for its manifest."""
+    """Counts over the traces of a stage, for its manifest; of a search, what it found out about each hint."""
     stops: Counter[str] = Counter()
     sums: Counter[str] = Counter()
+    candidates = CandidateTable()
     for trace in traces:
         stops[trace.stop_reason] += 1
+        candidates.add(trace)
         sums["traces"] += 1
         sums["failed"] += trace.error is not None
         sums["model_tokens_kept"] += trace.kept_tokens
@@ -196,4 +199,9 @@ def summary(traces: Iterable[Trace]) -> dict[str, Any]:
         sums["executed_blocks"] += trace.calls
         sums["hints"] += sum(e.kind == "hint" and e.outcome == "fired" for e in trace.events)
     names = ("traces", "failed", "model_tokens_kept", "model_tokens_generated", "executed_blocks", "hints")
-    return {**{name: sums[name] for name in names}, "stop_reasons": dict(stops.most_common())}
+    rows = candidates.rows()
+    return {
+        **{name: sums[name] for name in names},
+        "stop_reasons": dict(stops.most_common()),
+        **({"candidates": rows} if rows else {}),
+    }

@@ -33,6 +33,11 @@ def test_shipped_policies():
         "none": [],
         "prompt_hint": ["open"],
         "hint_engineering": ["code_error", "result_distrust", "delayed_computation", "open"],
+        "branch": ["code_error", "result_distrust", "delayed_computation", "open"],
+        "random": ["code_error", "result_distrust", "delayed_computation", "open"],
+        "sham": ["code_error", "sham_result_distrust", "sham_delayed_computation", "open"],
+        "conjunction": ["delayed_computation", "open"],
+        "shortest_of_n": [],
     }
 
 

@@ -103,19 +103,19 @@ def rows(traces, seen):
 
 def test_seen_and_unseen_wordings_are_rows_of_their_own():
     traces = [(make(p, s, wording=s), RIGHT) for p in "ab" for s in (0, 1)]
-    table = rows(traces, frozenset({"hint 0"}))
+    table = rows(traces, {"open": frozenset({"hint 0"})})
     assert [(row.wordings, row.tally["traces"].sum()) for row in table] == [("all", 4), ("seen", 2), ("unseen", 2)]
 
 
 def test_without_hints_or_a_known_corpus_there_is_one_row():
-    assert len(rows([(make("a", 0), RIGHT), (make("a", 1), RIGHT)], frozenset({"hint 0"}))) == 1
+    assert len(rows([(make("a", 0), RIGHT), (make("a", 1), RIGHT)], {"open": frozenset({"hint 0"})})) == 1
     assert len(rows([(make("a", 0, wording=0), RIGHT), (make("a", 1, wording=1), RIGHT)], None)) == 1
 
 
 @pytest.mark.parametrize(("sample", "wording"), [(0, 1), (1, 0)])
 def test_a_wording_of_the_wrong_kind_is_refused(sample, wording):
     with pytest.raises(RecipeError, match="have come apart"):
-        rows([(make("a", sample, wording=wording), RIGHT)], frozenset({"hint 0"}))
+        rows([(make("a", sample, wording=wording), RIGHT)], {"open": frozenset({"hint 0"})})
 
 
 def test_every_policy_sees_the_same_problems(tmp_path, run, engine):

@@ -30,7 +30,7 @@ def results(run):
 
 def make(problem, sample, *, tokens=10, calls=0, after=4, dropped=0, wording=None, stop="answered"):
     """A trace with `tokens` model tokens, `after` of them after the last of `calls` outputs."""
-    mark = wording is not None and HintMark(name="h", trigger="t", wording=wording, span_start=0, span_end=0)
+    mark = wording is not None and HintMark(name="open", trigger="t", wording=wording, span_start=0, span_end=0)
     segments = [
         *([Segment(kind=Kind.TEXT, origin=Origin.HINT, text=f"hint {wording}\n", tokens=2, hint=mark)] if mark else []),
         Segment(kind=Kind.TEXT, origin=Origin.MODEL, text="text\n", tokens=tokens - (after if calls else 0)),
@@ -154,3 +154,23 @@ def test_another_setting_is_refused(tmp_path, run, engine):
     asyncio.run(evaluate.evaluate(run, recipe(tmp_path, stages=["eval"])))
     with pytest.raises(RunError, match=r"rollout\.calls 3 → 9"):
         asyncio.run(evaluate.evaluate(run, recipe(tmp_path, "rollout.calls=9", stages=["eval"])))
+
+
+def test_at_equal_cost_a_sample_is_the_shortest_right_trace_that_the_tokens_hold(tmp_path, run, engine):
+    mine = recipe(tmp_path, "eval.teacher_tokens=40", stages=["eval"])
+    assert asyncio.run(evaluate.evaluate(run, mine))
+    [row] = results(run)["rows"]
+    assert row["traces"] == 12
+    assert row["tokens_generated"] > 2 * row["tokens_kept"]
+    assert row["tokens_generated"] <= 40
+    assert row["accuracy"] == 1.0  # one in five seeds is wrong: several traces make up for it
+    assert results(run)["teacher_tokens"] == 40
+
+
+def test_a_search_needs_an_interpreter_that_forks(tmp_path, run, engine, monkeypatch):
+    from .fakes import FakeInterpreter
+
+    monkeypatch.setattr(FakeInterpreter, "forks", False, raising=False)
+    mine = recipe(tmp_path, "eval.policies=[branch]", stages=["eval"])
+    with pytest.raises(RecipeError, match="forks python sessions"):
+        asyncio.run(evaluate.evaluate(run, mine))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cort_data.data import data_dir
 from cort_data.errors import CortError, HintError
+from cort_data.hints.front_matter import read_front_matter
 from cort_data.hints.template import Hint, load_hint
 
 
@@ -38,7 +39,10 @@ def unique_names(hints: Iterable[Hint]) -> dict[str, Hint]:
     found: dict[str, Hint] = {}
     for hint in hints:
         if hint.name in found:
-            raise HintError(f"{hint.path}: the name {hint.name!r} is taken by {found[hint.name].path}; rename one")
+            line = read_front_matter(hint.path).lines.get(("name",), 1)
+            raise HintError(
+                f"{hint.path}:{line}: the name {hint.name!r} is taken by {found[hint.name].path}; rename one"
+            )
         found[hint.name] = hint
     return found
 

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
+from cort_data.hints.judge import objection_now
 from cort_data.hints.policy import Firing, HintPolicy
+from cort_data.hints.triggers.judge import Judge
 from cort_data.hints.view import View
 from cort_data.profiles import load_profile
 from cort_data.trace import Trace
@@ -30,7 +32,7 @@ class Spot:
 
 
 def preview(trace: Trace, policy: HintPolicy) -> Iterator[Spot]:
-    """The firings of a policy's hints, in order."""
+    """The firings of a policy's hints, in order. Raises EngineError if a hint's judge cannot be asked."""
     view = View(_FAR, load_profile(trace.profile).think_close)
     watcher = policy.start(trace.problem, trace.seed)
     first = True
@@ -38,6 +40,10 @@ def preview(trace: Trace, policy: HintPolicy) -> Iterator[Spot]:
         if segment is not None:
             view.append(segment.kind, segment.origin, segment.text)
         while (firing := watcher.observe(view)) is not None:
+            judge = firing.hint.trigger
+            if isinstance(judge, Judge) and (objection := objection_now(judge, firing.span, view.text)):
+                watcher.decline(firing, objection)
+                continue
             yield Spot(trace, firing, first)
             first = False
 

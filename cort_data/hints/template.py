@@ -34,8 +34,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from cort_data.errors import HintError
 from cort_data.fences import PieceKind, parse
 from cort_data.hints.front_matter import FrontMatter, read_front_matter
-from cort_data.hints.triggers import TRIGGERS, Trigger
+from cort_data.hints.triggers import Trigger
+from cort_data.hints.triggers.registry import find_trigger
 
+NAME = r"^[a-z][a-z0-9_]*$"
 VARIABLES = {"problem": "2+2?", "span": "2+2=4.", "last_output": "4", "calls_left": 3}
 """What a wording may use, with values to try it on: statement, text the detector fired on, printed text, budget."""
 
@@ -56,7 +58,7 @@ class HintHeader(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", description="Lower case with underscores")]
+    name: Annotated[str, Field(pattern=NAME, description="Lower case with underscores")]
     trigger: Annotated[dict[str, Any], Field(description="A trigger's name and its parameters")]
     place: Annotated[Place, Field(description="here, at_span_start or after_output")] = Place.HERE
     max_uses: Annotated[int, Field(ge=1, description="Times in one trace")] = 1
@@ -151,9 +153,10 @@ def _trigger(matter: FrontMatter, given: dict[str, Any]) -> Trigger:
     name = given.get("name")
     if name is None:
         raise matter.error(("trigger",), "trigger: has no name; write `trigger: {name: think_open}`")
-    if name not in TRIGGERS:
-        raise matter.error(("trigger", "name"), f"unknown trigger {name!r}; there are {', '.join(sorted(TRIGGERS))}")
-    trigger = TRIGGERS[name]
+    try:
+        trigger = find_trigger(name)
+    except HintError as error:
+        raise matter.error(("trigger", "name"), str(error)) from None
     try:
         return trigger.model_validate({key: value for key, value in given.items() if key != "name"})
     except ValidationError as error:

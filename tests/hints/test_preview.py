@@ -23,3 +23,12 @@ def test_what_is_shown():
     assert styles["bold yellow"] == spot.firing.text
     assert styles["strike red"] == TEXT[spot.firing.cut : spot.firing.span.end]
     assert "We need 347 * 86." in shown.plain
+
+
+def test_what_the_model_would_no_longer_write_is_marked_with_and_without_colours():
+    first, later = preview(make_trace(TEXT), load_policy("none+delayed_computation"))
+    shown = render_spot(later)
+    assert "the model would no longer have written this" in shown.plain
+    assert "would no longer" not in render_spot(first).plain
+    dim = [shown.plain[span.start : span.end] for span in shown.spans if str(span.style) == "dim"]
+    assert any(text.endswith("So 347*86=29842.\n") for text in dim)

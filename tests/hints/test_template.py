@@ -61,7 +61,8 @@ def test_what_decides_shows_in_the_repr_and_where_it_lies_does_not(tmp_path):
 
 
 BAD = {
-    "unknown trigger": ({"trigger": "{name: foo}"}, "ok\n", 3, "unknown trigger 'foo'; there are approximation, box_missing"),
+    "unknown trigger": ({"trigger": "{name: foo}"}, "ok\n", 3, "unknown trigger 'foo'; there are approximation, box"),
+    "misspelt trigger": ({"trigger": "{name: loops}"}, "ok\n", 3, "unknown trigger 'loops'; did you mean loop? there"),
     "trigger without a name": ({"trigger": "{steps: 3}"}, "ok\n", 3, "trigger: has no name"),
     "bad parameter": ({"trigger": "{name: loop, repeats: many}"}, "ok\n", 3, "trigger.repeats: "),
     "unknown parameter": ({"trigger": "{name: loop, repeat: 2}"}, "ok\n", 3, "did you mean repeats?"),
@@ -133,7 +134,7 @@ def test_two_hints_of_one_name_in_one_folder(tmp_path):
     first = hint_file(tmp_path, "a")
     second = hint_file(tmp_path, "b", header=None)
     second.write_text(second.read_text().replace("name: b", "name: a"))
-    with pytest.raises(HintError, match=f"{second}: the name 'a' is taken by {first}"):
+    with pytest.raises(HintError, match=f"{second}:2: the name 'a' is taken by {first}"):
         load_folder(tmp_path)
 
 

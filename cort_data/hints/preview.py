@@ -19,6 +19,7 @@ from cort_data.trace import Trace
 
 AROUND = 240
 """Characters of the completion shown before a hint, and half as many after it."""
+_LATER = "; after an earlier hint: the model would no longer have written this"
 _FAR = 10**9  # calls: a preview never runs out of them
 
 
@@ -54,7 +55,8 @@ def render_spot(spot: Spot) -> Text:
     start = max(0, firing.cut - AROUND)
     shown = Text(f"{firing.hint.name}", "bold magenta")
     shown.append(f" at {firing.span.start}: {firing.span.reason}", "magenta")
-    shown.append(f" (score {firing.span.score:g}, from {firing.span.threshold:g} on)\n", "dim")
+    shown.append(f" (score {firing.span.score:g}, from {firing.span.threshold:g} on)", "dim")
+    shown.append("\n" if spot.first else f"{_LATER}\n", "dim")
     shown.append(("…" if start else "") + text[start : firing.cut], "" if spot.first else "dim")
     shown.append(firing.text, "bold yellow")
     shown.append(text[firing.cut : firing.span.end], "strike red")

@@ -37,7 +37,7 @@ COMMANDS = {
     "interpreter": Entry("interpreter", "app", "Serve sessions of the interpreter to other machines."),
     "grade": Entry("grade", "grade", "Compare answers with gold answers."),
     "problems": Entry("problems", "app", "Import problems, without duplicates and test problems."),
-    "hints": Entry("hints", "app", "List, check and preview hints."),
+    "hints": Entry("hints", "app", "Write, check, preview, score and compare hints."),
     "seeds": Entry("seeds", "app", "List, check and show the hand-written seed traces."),
     "nano": Entry("nano", "app", "The embedded world: problems, corpus, training of its models."),
     "schema": Entry("schema", "schema", "Print the JSON schema of a file format."),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cort_data.hints.policy import HintPolicy
     from cort_data.hints.preview import Spot
 
-app = typer.Typer(help="List, check and preview hints.", no_args_is_help=True)
+app = typer.Typer(help="Write, check, preview, score and compare hints.", no_args_is_help=True)
 
 Folders = Annotated[
     list[Path] | None,
@@ -40,6 +40,31 @@ def list_command(folders: Folders = None, as_json: AsJson = False) -> None:
             typer.echo(json.dumps(row))
         else:
             typer.echo(_COLUMNS.format(**row))
+
+
+@app.command("new")
+def new_command(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Lower case with underscores, as long_division.")],
+    trigger: Annotated[
+        str,
+        typer.Option(
+            metavar="T",
+            help="Its detector: think_open, no_code_yet, manual_arithmetic, symbolic_algebra, brute_force_search, "
+            "case_enumeration, approximation, result_distrust, unused_output, code_error, repeated_error, loop, "
+            "budget_low, box_missing, regex, judge, or one that another distribution brings.",
+        ),
+    ] = "manual_arithmetic",
+    folder: Annotated[Path, typer.Option("--dir", metavar="DIR", help="Where the file goes.")] = Path("hints"),
+) -> None:
+    """Write a hint file to begin with: valid, commented, with all parameters of its trigger. Prints its path.
+
+    Examples: `cort hints new long_division` · `cort hints new stop_guessing --trigger approximation --dir my-hints`
+    """
+    from cort_data.hints.authoring import new_hint
+
+    path = new_hint(name, trigger, folder)
+    typer.echo(str(path))
+    typer.echo(f"edit it, then: cort hints check {path}", err=True)
 
 
 @app.command("check")
@@ -98,6 +123,38 @@ def preview_command(
         for spot in spots:
             typer.echo(json.dumps(_row(spot))) if as_json else console.print(render_spot(spot), soft_wrap=True)
     typer.echo(f"{found} firings in {seen} traces", err=True)
+
+
+@app.command("explain")
+def explain_command(
+    trace: Annotated[str, typer.Argument(metavar="TRACE", help="RUN:ID or FILE:LINE.")],
+    profile: Annotated[str | None, typer.Option(metavar="NAME", help="Model profile of a foreign line.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what each detector saw in a trace, with its score, and why a hint went in or did not.
+
+    Outcomes: fired, below (the best near miss of a run of text), blocked, declined; and of branch search's candidates
+    win, loss or tie, with what both arms gave. Positions are of the completion as it was then.
+
+    Examples: `cort hints explain runs/nano:4f2a…` · `cort hints explain out/kept.jsonl:3 --json`
+    """
+    from cort_data.errors import TraceError
+    from cort_data.find_traces import find_one
+    from cort_data.hints.explain import explain, explain_table
+    from cort_data.tables import out
+
+    found = find_one(trace, profile)
+    if found is None:
+        raise TraceError(f"{trace}: expected one trace, as RUN:ID or FILE:LINE; cort show lists those of a run or file")
+    rows = explain(found)
+    if as_json:
+        for row in rows:
+            fields = row.event.model_dump(mode="json", exclude={"count", "tokens"}, exclude_none=True)
+            typer.echo(json.dumps({**fields, "text": row.text, "tokens_saved": row.tokens_saved}))
+    elif rows:
+        out().print(explain_table(rows))
+    if not rows:
+        typer.echo("no hint events in this trace; cort hints preview shows where hints would fire", err=True)
 
 
 @app.command("compare")

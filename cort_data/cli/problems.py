@@ -17,6 +17,7 @@ from cort_data.stages.problems import Dropped, ImportOptions, ImportReport, drop
 app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
 
 _DEFAULTS = ImportOptions()
+_ALWAYS = (Dropped.EXACT_DUPLICATE, Dropped.NEAR_DUPLICATE, Dropped.CONTAMINATED)
 
 
 @app.callback()
@@ -43,6 +44,13 @@ def import_command(
     ngram: Annotated[
         int, typer.Option(min=1, help="Words in a row, with a numeral, that are a leak.")
     ] = _DEFAULTS.ngram,
+    suitable: Annotated[
+        bool,
+        typer.Option("--suitable", help="Leave out figures, proofs, multiple choice and answers in the statement."),
+    ] = False,
+    levels: Annotated[
+        list[str] | None, typer.Option("--level", metavar="L", help="Only rows of this level; repeatable.")
+    ] = None,
 ) -> None:
     """Write the problems of SRC to a file that recipes take: each problem once, none of the evaluation problems.
 
@@ -50,10 +58,12 @@ def import_command(
     is named and skipped; the exit code is then 1 unless --skip-bad.
 
     Examples: `cort problems import train.jsonl --out problems.jsonl --against math500.jsonl` ·
-    `cort problems import openai/gsm8k:main@train --out gsm8k.jsonl`
+    `cort problems import openai/gsm8k:main@train --out gsm8k.jsonl` ·
+    `cort problems import math.jsonl --suitable --level 5 --out distill.jsonl`
     """
     _refuse_overwriting(out, [*sources, *(against or [])])
-    report = import_problems(sources, out, against or [], ImportOptions(near_threshold=near, ngram=ngram))
+    options = ImportOptions(near, ngram, suitable, tuple(levels or ()))
+    report = import_problems(sources, out, against or [], options)
     _list_bad(report)
     Console(stderr=True).print(_table(report))
     print(f"problems: {out} · dropped, with reasons: {dropped_file(out)}", file=sys.stderr)
@@ -76,7 +86,7 @@ def _table(report: ImportReport) -> Table:
     table = Table("rows", "", box=SIMPLE, show_header=False)
     table.add_row("read", f"{report.read:,}")
     table.add_row("bad", f"{len(report.bad):,}")
-    for reason in Dropped:
+    for reason in (r for r in Dropped if report.dropped[r] or r in _ALWAYS):
         table.add_row(reason.replace("_", " "), f"{report.dropped[reason]:,}")
     table.add_row("kept", f"{report.kept:,}")
     return table

@@ -17,6 +17,7 @@ from cort_data.filters.contamination import Decontamination
 from cort_data.filters.duplicates import ExactDuplicate, NearDuplicate
 from cort_data.filters.format import Format
 from cort_data.filters.replay import Replay
+from cort_data.filters.suitable import SuitableProblem
 from cort_data.filters.wasted import DelayedComputation, Loop, ResultDistrust
 
 FilterClass = type[Filter[Any]]
@@ -34,6 +35,7 @@ FILTERS: Mapping[str, FilterClass] = {
         ResultDistrust,
         Loop,
         OverLength,
+        SuitableProblem,
         Decontamination,
         ExactDuplicate,
         NearDuplicate,

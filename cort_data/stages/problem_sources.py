@@ -21,6 +21,7 @@ ANSWER_KEYS = ("answer", "gold", "gold_answer", "final_answer", "solution")
 ID_KEYS = ("id", "unique_id", "problem_id")
 SOURCE_KEYS = ("source", "data_source")
 TOPIC_KEYS = ("topic", "subject", "type")
+LEVEL_KEYS = ("level", "difficulty")
 
 _HUB_ID = re.compile(r"([\w.-]+/[\w.-]+)(?::([\w.-]+))?(?:@([\w.\[\]:%-]+))?")
 _CHUNK = 1 << 20
@@ -65,6 +66,12 @@ def stated_answer(row: Row) -> str | None:
         if answer:
             return answer
     return None
+
+
+def level_of(row: Row) -> str | None:
+    """The row's level as it stands there, without the word: `5` of `Level 5`."""
+    level = _first(row, LEVEL_KEYS)
+    return level.removeprefix("Level ") if level else None
 
 
 def _first(row: Row, keys: Iterable[str]) -> str | None:

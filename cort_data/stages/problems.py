@@ -15,9 +15,10 @@ from enum import StrEnum
 from pathlib import Path
 
 from cort_data.errors import CortError
-from cort_data.json_lines import BadLine
+from cort_data.json_lines import BadLine, Row
+from cort_data.problem_kind import unsuitable
 from cort_data.similarity import Contamination, NearDuplicates, fingerprint
-from cort_data.stages.problem_sources import TEXT_KEYS, read_source, to_problem
+from cort_data.stages.problem_sources import TEXT_KEYS, level_of, read_source, to_problem
 from cort_data.trace import Problem
 
 
@@ -27,14 +28,21 @@ class Dropped(StrEnum):
     EXACT_DUPLICATE = "exact_duplicate"
     NEAR_DUPLICATE = "near_duplicate"
     CONTAMINATED = "contaminated"
+    LEVEL = "level"
+    FIGURE = "figure"
+    PROOF = "proof"
+    MULTIPLE_CHOICE = "multiple_choice"
+    ANSWER_IN_STATEMENT = "answer_in_statement"
 
 
 @dataclass(frozen=True)
 class ImportOptions:
-    """What counts as the same problem."""
+    """What counts as the same problem, and which problems are wanted."""
 
     near_threshold: float = 0.9  # similarity 0 to 1 from which problems with the same numerals and answer are one
     ngram: int = 13  # words that a problem must not share with an evaluation problem
+    suitable: bool = False  # leave out figures, proofs, multiple choice and answers in the statement
+    levels: tuple[str, ...] = ()  # wanted values of the row's level; none given: all
 
 
 @dataclass
@@ -69,10 +77,10 @@ def import_problems(
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with part.open("w", encoding="utf-8") as kept, dropped_part.open("w", encoding="utf-8") as dropped:
-            for where, problem in _problems(sources, report):
-                drop = sieve.sift(problem)
+            for row, problem in _problems(sources, report):
+                drop = _unwanted(row, problem, options) or sieve.sift(problem)
                 if drop is None and not sieve.take(problem):
-                    report.bad.append(BadLine(where, f"the id {problem.id!r} stands on another problem too"))
+                    report.bad.append(BadLine(row.where, f"the id {problem.id!r} stands on another problem too"))
                 elif drop is None:
                     report.kept += 1
                     kept.write(problem.model_dump_json() + "\n")
@@ -92,6 +100,13 @@ def import_problems(
 def dropped_file(out: Path) -> Path:
     """Where the problems that an import left out are written."""
     return out.with_name(f"{out.stem}.dropped.jsonl")
+
+
+def _unwanted(row: Row, problem: Problem, options: ImportOptions) -> _Drop | None:
+    if options.levels and (level_of(row) or "") not in options.levels:
+        return _Drop(problem, Dropped.LEVEL, "")
+    reason = unsuitable(problem.text, problem.answer) if options.suitable else None
+    return _Drop(problem, Dropped(reason.value), "") if reason else None
 
 
 class _Sieve:
@@ -128,7 +143,7 @@ def _answer_key(problem: Problem) -> str:
     return fingerprint(problem.answer).hex()
 
 
-def _problems(sources: Iterable[str], report: ImportReport) -> Iterator[tuple[str, Problem]]:
+def _problems(sources: Iterable[str], report: ImportReport) -> Iterator[tuple[Row, Problem]]:
     for source in sources:
         before = report.read
         for row in read_source(source):
@@ -136,8 +151,8 @@ def _problems(sources: Iterable[str], report: ImportReport) -> Iterator[tuple[st
             problem = row if isinstance(row, BadLine) else to_problem(row, Path(source).stem)
             if isinstance(problem, BadLine):
                 report.bad.append(problem)
-            else:
-                yield row.where, problem
+            elif not isinstance(row, BadLine):
+                yield row, problem
         if report.read == before:
             raise CortError(f"{source} holds no problems: it is empty; nothing was imported")
 

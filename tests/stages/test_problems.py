@@ -215,3 +215,17 @@ class TestHub:
             CortError, match=r"cannot read the data set a/b \(split train\) from the Hub: Unknown split$"
         ):
             list(read_source("a/b"))
+
+
+def test_unsuitable_problems_and_other_levels_are_left_out_with_their_reason(tmp_path):
+    rows = [
+        {"id": "a", "problem": "How many of the numbers from 1 to 40 are prime?", "answer": "12", "level": "Level 5"},
+        {"id": "b", "problem": "Prove that there are infinitely many primes.", "answer": "yes", "level": "Level 5"},
+        {"id": "c", "problem": "How many of the numbers from 1 to 50 are square?", "answer": "7", "level": "Level 2"},
+        {"id": "d", "problem": "In the figure, what is x?", "answer": "7", "level": "5"},
+    ]
+    source, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    report = import_problems([str(source)], out, options=ImportOptions(suitable=True, levels=("5",)))
+    assert (report.kept, dict(report.dropped)) == (1, {"proof": 1, "level": 1, "figure": 1})
+    assert json.loads(out.read_text())["id"] == "a"

@@ -28,6 +28,7 @@ class Entry:
 
 
 COMMANDS = {
+    "new": Entry("new", "new", "Lay out a project of your own: a recipe, a hint, a seed, problems."),
     "run": Entry("run", "run", "Run a recipe, from problems to data set and tables."),
     "synth": Entry("synth", "synth", "Write traces for a recipe's problems, and nothing more."),
     "filter": Entry("filter", "filter_command", "Decide which traces are kept, and say why the others are not."),

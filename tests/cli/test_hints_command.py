@@ -8,6 +8,7 @@ from builders import make_trace
 from hint_samples import BY_HAND, hint_file
 
 from cort_data import cli
+from cort_data.trace import Event
 
 
 @pytest.fixture
@@ -39,9 +40,55 @@ def test_check(cort, tmp_path):
     code, out, err = cort("check", tmp_path)
     assert code == 1
     assert out.startswith(f"{bad}:3: unknown trigger 'foo'; there are ")
+    hint_file(tmp_path, "bad", trigger="{name: manual_arithmetics}")
+    assert "did you mean manual_arithmetic?" in cort("check", bad)[1]
     assert "1 hints hold, 1 do not" in err
     (tmp_path / "empty").mkdir()
     assert cort("check", tmp_path / "empty")[0] == 2
+
+
+def test_two_hints_of_one_name_in_two_folders(cort, tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+    one, two = hint_file(tmp_path / "a"), hint_file(tmp_path / "b")
+    code, out, _ = cort("check", tmp_path / "a", tmp_path / "b")
+    assert (code, out) == (1, f"{two}:2: the name 'tedious' is taken by {one}; rename one\n")
+
+
+def test_new(cort, tmp_path):
+    path = tmp_path / "hints" / "mine.md"
+    code, out, err = cort("new", "mine", "--dir", tmp_path / "hints", "--trigger", "approximation")
+    assert (code, out) == (0, f"{path}\n")
+    assert f"cort hints check {path}" in err
+    assert cort("check", path)[0] == 0
+    code, out, err = cort("new", "mine", "--dir", tmp_path / "hints")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "is there already" in err
+    assert "did you mean loop?" in cort("new", "other", "--trigger", "lop", "--dir", tmp_path)[2]
+
+
+def test_new_help_names_every_shipped_trigger(cort):
+    from cort_data.hints.triggers.registry import SHIPPED
+
+    out = " ".join(cort("new", "--help")[1].split())
+    assert all(f"{name}," in out for name in SHIPPED if name != "random_place")
+
+
+def test_explain(cort, tmp_path):
+    path = tmp_path / "traces.jsonl"
+    event = Event(kind="hint", name="h", trigger="loop", start=0, end=9, score=2.0, threshold=2.5, outcome="below")
+    path.write_text(make_trace(events=(event,)).to_json() + "\n" + make_trace().to_json() + "\n")
+    code, out, _ = cort("explain", f"{path}:1")
+    assert code == 0
+    assert "2/2.5" in out
+    [row] = map(json.loads, cort("explain", f"{path}:1", "--json")[1].splitlines())
+    assert (row["outcome"], row["text"], row["tokens_saved"]) == ("below", "The produ", None)
+    code, out, err = cort("explain", f"{path}:2")
+    assert (code, out) == (0, "")
+    assert "no hint events" in err
+    code, _, err = cort("explain", path)
+    assert (code, err.count("\n")) == (2, 1)
+    assert "RUN:ID or FILE:LINE" in err
 
 
 def test_preview(cort, tmp_path):

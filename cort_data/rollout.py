@@ -12,7 +12,7 @@ error ends the run.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -21,10 +21,11 @@ from typing import Protocol, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from cort_data.engines.base import Engine, Sampling
-from cort_data.errors import EngineError, InterpreterError
+from cort_data.engines.base import Chunk, Engine, Sampling, Sent, Turn
+from cort_data.errors import ContextError, EngineError, InterpreterError
 from cort_data.fences import Mark, PieceKind
 from cort_data.grading import extract_answer
+from cort_data.hints.judge import Judges
 from cort_data.hints.policy import Firing, HintPolicy, Policy, View
 from cort_data.interpreter import Interpreter, Session
 from cort_data.profiles import Profile
@@ -38,6 +39,7 @@ from cort_data.trace import (
     Problem,
     SamplingUsed,
     Trace,
+    Usage,
     feedback,
     trace_id,
 )
@@ -114,6 +116,7 @@ class Rollouts:
     settings: RolloutSettings
     temperature: float
     top_p: float
+    judges: Judges = field(default_factory=Judges)
 
     width = 1
 
@@ -127,14 +130,26 @@ class Rollouts:
 
     def start(self, job: Job) -> Rollout:
         """A rollout at its beginning, to be opened."""
-        prompt = self.profile.render(render_prompt(self.settings.prompt, job.problem))
+        content = render_prompt(self.settings.prompt, job.problem)
+        prompt = self.profile.render(content)
         return Rollout(
             shared=self,
             job=job,
-            transcript=Transcript(prompt, self.engine.encode),
+            transcript=Transcript(prompt, self.engine.encode, Turn(content, self.profile.opening, "")),
             view=View(self.settings.calls, self.profile.think_close, job.seed),
             policy=self.policy.start(job.problem, job.seed),
         )
+
+
+class Account:
+    """What the engine was sent for a trace. The forks of a rollout share it."""
+
+    def __init__(self) -> None:
+        self.usage = Usage()
+
+    def add(self, sent: Sent) -> None:
+        """Count a stream."""
+        self.usage += Usage(streams=1, fresh_tokens=sent.fresh, cached_tokens=sent.cached)
 
 
 @dataclass
@@ -149,6 +164,7 @@ class Rollout:
     transcript: Transcript
     view: View
     policy: Policy
+    account: Account = field(default_factory=Account)
     session: Session | None = None
     events: list[Event] = field(default_factory=list)
     calls: int = 0
@@ -174,12 +190,17 @@ class Rollout:
 
     async def advance(self) -> Firing | None:
         """Write until a hint fires, and return it; None at the end, whose reason `stop` then is."""
-        firing = None if self.transcript.in_code else self.policy.observe(self.view)
-        while firing is None and self.stop is None:
-            self.stop, firing = await self._write()
-        if firing is None:
-            self.transcript.commit()
-        return firing
+        while self.stop is None:
+            firing = None if self.transcript.in_code else self.policy.observe(self.view)
+            if firing is None:
+                self.stop, firing = await self._write()
+            if firing is not None:
+                objection = await self.shared.judges.refusal(firing, self.view.text)
+                if objection is None:
+                    return firing
+                self.policy.decline(firing, objection)
+        self.transcript.commit()
+        return None
 
     async def rewind(self, firing: Firing) -> str:
         """Take back what was written after the place of a hint.
@@ -222,6 +243,9 @@ class Rollout:
         """Failures of the engine and the interpreter end this rollout, and it says so."""
         try:
             yield
+        except ContextError as failure:
+            full = self.transcript.text and self.generated
+            self.stop, self.error = (Stop.CONTEXT, None) if full else (Stop.ENGINE_ERROR, str(failure))
         except EngineError as failure:
             self.stop, self.error = Stop.ENGINE_ERROR, str(failure)
         except InterpreterError as failure:
@@ -248,8 +272,16 @@ class Rollout:
             segments=tuple(self.transcript.segments),
             stop_reason=self.stop.value,
             error=self.error,
-            events=(*self.events, *self.policy.events),
+            usage=self.account.usage,
+            events=(*self._whole_turns(), *self.events, *self.policy.events),
         )
+
+    def _whole_turns(self) -> Iterator[Event]:
+        """Says of a trace that no text of it was ever continued."""
+        found = self.shared.engine.capabilities
+        if not found.continues:
+            reason = "the model's own tool calls; a hint stands in the user's message, none in the thinking"
+            yield Event(kind="native_tools", reason=reason)
 
     async def __aenter__(self) -> Self:
         return self
@@ -265,6 +297,11 @@ class Rollout:
         """Let the model write until something interrupts it."""
         room = self.shared.engine.context - self.transcript.tokens
         budget = self.shared.settings.tokens - self.generated
+        if room <= 0 and not self.generated:
+            raise ContextError(
+                f"engine.model: the prompt has {self.transcript.tokens:,} tokens and the context holds "
+                f"{self.shared.engine.context:,}; serve the model with a longer one"
+            )
         if min(room, budget) <= 0:
             return (Stop.LENGTH if budget <= 0 else Stop.CONTEXT), None
         sampling = Sampling(self.shared.temperature, self.shared.top_p, self._stream_seed(), min(room, budget))
@@ -272,7 +309,7 @@ class Rollout:
         mark: Mark | None = None
         firing: Firing | None = None
         finish: str | None = None
-        async with aclosing(self.shared.engine.generate(self.transcript.prefix(), sampling)) as stream:
+        async with aclosing(self._stream(sampling)) as stream:
             async for chunk in stream:
                 self.generated += chunk.tokens
                 finish = chunk.finish
@@ -291,6 +328,18 @@ class Rollout:
         if firing is not None:
             return None, firing
         return self._ended(finish), None
+
+    async def _stream(self, sampling: Sampling) -> AsyncGenerator[Chunk, None]:
+        """What the model writes after the transcript; what it was sent for that is counted."""
+        sent = self.transcript.sent()
+        try:
+            async with aclosing(self.shared.engine.generate(self.transcript.prefix(), sampling)) as stream:
+                async for chunk in stream:
+                    sent = chunk.sent or sent
+                    yield chunk
+        finally:
+            self.account.add(sent)
+            self.transcript.known()
 
     def _ended(self, finish: str | None) -> Stop | None:
         if finish == "length":

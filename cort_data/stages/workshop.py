@@ -12,6 +12,7 @@ from typing import Any
 from cort_data.engines import Engine, EngineKind, EngineSettings, open_engine
 from cort_data.errors import RecipeError
 from cort_data.grading import Grader
+from cort_data.hints.judge import Judges
 from cort_data.hints.library import load_library
 from cort_data.hints.policy import HintPolicy, load_policy, policy_base
 from cort_data.hints.template import Hint, reword
@@ -36,6 +37,7 @@ class Workshop:
     profile: Profile
     grader: Grader
     """Of the searches, which choose by the answer."""
+    judges: Judges
 
     def writer(self, policy: str) -> Writer:
         """What writes the traces of one policy."""
@@ -67,6 +69,7 @@ class Workshop:
             settings=self.recipe.rollout,
             temperature=self.recipe.sampling.temperature,
             top_p=self.recipe.sampling.top_p,
+            judges=self.judges,
         )
 
 
@@ -81,7 +84,8 @@ async def open_workshop(recipe: Recipe, model: str, before: Trace | None = None)
         engine = await open_engine(_as_before(engine_settings(recipe, model), before))
         try:
             with Grader() as grader:
-                yield Workshop(recipe, engine, interpreter, profile, grader)
+                async with Judges() as judges:
+                    yield Workshop(recipe, engine, interpreter, profile, grader, judges)
         finally:
             await engine.close()
 

@@ -25,7 +25,7 @@ from cort_data.errors import InterpreterError
 from cort_data.grading import Grader, Verdict, extract_answer
 from cort_data.hints.policy import Firing
 from cort_data.rollout import Job, Rollout, Rollouts, Writer, rollout_seed
-from cort_data.trace import Arm, Arms, Event, Segment, Trace
+from cort_data.trace import Arm, Arms, Event, Segment, Trace, Usage
 
 SEARCHES = ("branch", "shortest_of_n")
 """The policies that are searches."""
@@ -105,7 +105,9 @@ async def _keep(traces: Sequence[Trace], grader: Grader, think_close: str) -> Tr
     failed = next((trace for trace in traces if trace.error is not None), None)
     right = [trace for trace in traces if failed is None and await is_right(grader, trace, think_close)]
     kept = failed or min(right or traces[:1], key=lambda trace: trace.kept_tokens)
-    return _with_cost(kept, sum(trace.generated_tokens for trace in traces))
+    usage = sum((trace.usage for trace in traces if trace.usage is not None), Usage())
+    costly = kept.model_copy(update={"usage": usage})
+    return _with_cost(costly, sum(trace.generated_tokens for trace in traces))
 
 
 def _with_cost(trace: Trace, tokens: int) -> Trace:

@@ -182,6 +182,25 @@ class InterpreterUsed(_Record):
     output_chars: int
 
 
+class Usage(_Record):
+    """What an engine was sent to write a trace, in tokens; what it wrote is `Trace.generated_tokens`.
+
+    Every stream sends its whole prefix. What an earlier stream of the trace had sent or written of it is cached, by the
+    engine's word where it gives one and by count elsewhere; the rest is fresh.
+    """
+
+    streams: int = 0
+    fresh_tokens: int = 0
+    cached_tokens: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            streams=self.streams + other.streams,
+            fresh_tokens=self.fresh_tokens + other.fresh_tokens,
+            cached_tokens=self.cached_tokens + other.cached_tokens,
+        )
+
+
 class Trace(_Record):
     """A problem, the rendered prompt, and what was written after it. Invariants are checked when it is built."""
 
@@ -201,6 +220,7 @@ class Trace(_Record):
     segments: tuple[Segment, ...] = ()
     stop_reason: str = "answered"
     error: str | None = None
+    usage: Annotated[Usage | None, Field(description="Null where nobody counted, as in imported traces")] = None
     events: tuple[Event, ...] = ()
     decisions: tuple[Decision, ...] = ()
 

@@ -12,12 +12,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from cort_data.engines.base import Chunk, Prefix
+from cort_data.engines.base import Chunk, Prefix, Sent
 from cort_data.fences import FenceScanner, Mark, PieceKind, code_of, parse
 from cort_data.trace import HintMark, Kind, Origin, Segment
 
 T = TypeVar("T", int, float)
 Encode = Callable[[str], Awaitable[tuple[int, ...] | None]]
+CHARS_A_TOKEN = 4  # of prefixes that nobody counts: no ids, and no word of the engine
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class Transcript:
         self.segments: list[Segment] = []
         self.text = ""
         self._ids: list[int] | None = None
+        self._known = 0  # how much of the prefix an earlier stream had, in tokens or, without ids, in characters
         self._encode = encode
         self._scanner = FenceScanner()
         self._run: list[Chunk] = []
@@ -72,6 +74,19 @@ class Transcript:
     def prefix(self) -> Prefix:
         """What the engine is to continue."""
         return Prefix(self.prompt + self.text, tuple(self._ids) if self._ids is not None else None)
+
+    def sent(self) -> Sent:
+        """What the prefix costs now, counted: cached is what the streams before had of it."""
+        unit = 1 if self._ids is not None else CHARS_A_TOKEN
+        return Sent(fresh=-(-(self._length - self._known) // unit), cached=self._known // unit)
+
+    def known(self) -> None:
+        """The engine has had everything that stands here."""
+        self._known = self._length
+
+    @property
+    def _length(self) -> int:
+        return len(self._ids) if self._ids is not None else len(self.prompt) + len(self.text)
 
     def write(self, chunk: Chunk) -> Mark | None:
         """Take a model chunk; return the block that it closed or the forged fence that it completed."""
@@ -114,6 +129,7 @@ class Transcript:
             del self._ids[len(self._ids) - n_ids :]
         del self._run[keep:], self._ends[keep:]
         self.text = self.text[:length]
+        self._known = min(self._known, self._length)
         self._scanner = FenceScanner()
         self._scanner.feed(self.text)
         self._scanner.refuse_feedback()

@@ -2,17 +2,19 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
 import pytest
 
-from cort_data.engines.base import Engine
+from cort_data.engines.base import Engine, Sent
 from cort_data.engines.scripted import ScriptedEngine
 from cort_data.errors import EngineError, InterpreterError
 from cort_data.hints.policy import load_policy
 from cort_data.interpreter import Limits, open_interpreter
 from cort_data.profiles import load_profile
 from cort_data.rollout import BUDGET_NOTICE, STATE_NOTICE, Job, Rollouts, RolloutSettings, rollout_seed
-from cort_data.trace import InterpreterUsed, Kind, Origin, Problem, Trace
+from cort_data.trace import InterpreterUsed, Kind, Origin, Problem, Trace, Usage
+from cort_data.transcript import CHARS_A_TOKEN
 
 PROBLEM = Problem(id="p", text="What is 12 * 7?", answer="84")
 BLOCK = "```python\nprint(12 * 7)\n```"
@@ -205,6 +207,52 @@ def test_a_broken_interpreter_is_a_recorded_trace(roll, monkeypatch: pytest.Monk
     trace = roll(scripted([BLOCK]))
     assert (trace.stop_reason, trace.error) == ("interpreter_error", "the fork server is gone")
     assert trace.segments[-1].kind is Kind.CODE
+
+
+def test_what_the_engine_had_of_a_prefix_is_cached_and_the_rest_fresh(roll):
+    engine = scripted(["ab" + BLOCK, ANSWER])
+    trace = roll(engine)
+    first, second = (len(prefix.ids or ()) for prefix, _ in engine.calls)
+    written = len("ab" + BLOCK)
+    assert trace.usage == Usage(streams=2, fresh_tokens=second - written, cached_tokens=first + written)
+
+
+def test_after_a_rewind_only_what_is_left_is_cached(roll):
+    def script(prefix: str) -> str:
+        if prefix.endswith("```python\n"):
+            return "print(347 * 86)\n```"
+        return ANSWER if "output" in prefix else MANUAL + "3*6+2=20. So 347*6=2082.\n347*80: 7*8=56.\n" + ANSWER
+
+    engine = scripted(script)
+    trace = roll(engine, policy="hint_engineering")
+    prefixes = [prefix.ids or () for prefix, _ in engine.calls]
+    kept = len(prefixes[0]) + len("We need 347 * 86.\n")
+    written = len("print(347 * 86)\n```")
+    assert len(prefixes) == 3
+    assert trace.usage is not None
+    assert trace.usage.cached_tokens == kept + len(prefixes[1]) + written
+    assert trace.usage.fresh_tokens == sum(map(len, prefixes)) - trace.usage.cached_tokens
+
+
+class Telling(ScriptedEngine):
+    """Says what it had of each prefix."""
+
+    async def generate(self, prefix, sampling):
+        async for chunk in super().generate(prefix, sampling):
+            yield replace(chunk, sent=Sent(fresh=3, cached=4))
+
+
+def test_the_engine_s_word_on_its_cache_goes_before_the_count(roll):
+    trace = roll(Telling([BLOCK, ANSWER], ids=True))
+    assert trace.usage == Usage(streams=2, fresh_tokens=6, cached_tokens=8)
+
+
+def test_without_token_ids_a_prefix_is_counted_by_its_characters(roll):
+    engine = ScriptedEngine([BLOCK, ANSWER])
+    usage = roll(engine).usage
+    first, second = (len(prefix.text) for prefix, _ in engine.calls)
+    assert usage.cached_tokens == (first + len(BLOCK)) // CHARS_A_TOKEN
+    assert usage.fresh_tokens + usage.cached_tokens == pytest.approx((first + second) / CHARS_A_TOKEN, abs=2)
 
 
 def test_without_token_ids_prefixes_go_as_text(roll):

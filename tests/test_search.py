@@ -118,7 +118,13 @@ def test_every_token_that_was_written_is_paid_for(lab):
     for script in (pays, harms):
         trace, engine = lab.branch(script, samples=2, fresh=1)
         assert trace.generated_tokens == engine.written
+        assert sent(trace) == sum(len(prefix.ids or ()) for prefix, _ in engine.calls)
         assert engine.live == 0
+
+
+def sent(trace: Trace) -> int:
+    assert trace.usage is not None
+    return trace.usage.fresh_tokens + trace.usage.cached_tokens
 
 
 def harms(prefix: str, _seed: int) -> str:
@@ -240,6 +246,7 @@ def test_shortest_of_n_keeps_the_shortest_right_one_and_pays_for_all(lab):
     assert len(texts) == 8
     assert trace.text == min((t for t in texts if t.endswith(RIGHT)), key=len)
     assert trace.generated_tokens == engine.written
+    assert sent(trace) == sum(len(prefix.ids or ()) for prefix, _ in engine.calls)
 
 
 def test_within_tokens_the_budget_is_used_and_not_passed(lab):

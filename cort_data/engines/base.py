@@ -31,6 +31,14 @@ class Sampling:
 
 
 @dataclass(frozen=True, slots=True)
+class Sent:
+    """What the prefix of a stream cost, in tokens: those that the engine had to read, and those that it had cached."""
+
+    fresh: int
+    cached: int
+
+
+@dataclass(frozen=True, slots=True)
 class Chunk:
     """Newly written tokens, one where the engine can say so.
 
@@ -43,6 +51,7 @@ class Chunk:
     ids: tuple[int, ...] | None = None
     logprobs: tuple[float, ...] | None = None
     finish: str | None = None
+    sent: Sent | None = None  # with the last chunk, where the engine says it
 
 
 class Engine(Protocol):

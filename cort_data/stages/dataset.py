@@ -79,6 +79,7 @@ FEATURES = Features(
         "segments": List(_SEGMENT),
         "stop_reason": _TEXT,
         "error": _TEXT,
+        "usage": {"streams": _INT, "fresh_tokens": _INT, "cached_tokens": _INT},
         "events": List(_EVENT),
         "decisions": List({"filter": _TEXT, "keep": Value("bool"), "reason": _TEXT, "detail": _TEXT}),
         "completion": _TEXT,

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="The hand-written seed traces.", no_args_is_help=True)
 
-Paths = Annotated[list[Path] | None, typer.Argument(metavar="[PATH]…", help="Files or folders; default: the shipped.")]
+Paths = Annotated[
+    list[Path] | None,
+    typer.Argument(metavar="[PATH]…", help="Files or folders; default: those in ./seeds, or else the shipped."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 
 
@@ -66,9 +69,9 @@ def show_command(
     from cort_data.errors import SeedError
     from cort_data.show import render_trace
 
-    named = _read([Path(seed)]) if Path(seed).is_file() else [s for s in _read(None) if s.head.id == seed]
+    named = _read([Path(seed)]) if Path(seed).is_file() else [s for s in _read(_everywhere()) if s.head.id == seed]
     if not named:
-        raise SeedError(f"no shipped seed has the id {seed!r}; see cort seeds list")
+        raise SeedError(f"no seed has the id {seed!r}; see cort seeds list")
     for found in named:
         if as_json:
             typer.echo(found.trace.to_json())
@@ -96,6 +99,21 @@ async def _check(paths: Sequence[Path] | None, isolation: str) -> tuple[list[Com
 
 
 def _places(paths: Sequence[Path] | None) -> list[Path]:
+    """What is named, or the seeds of the place where the command runs, or the shipped ones."""
     from cort_data.data import data_dir
 
-    return list(paths) if paths else [data_dir("seeds"), data_dir("seeds") / "nano"]
+    own = Path("seeds")
+    return list(paths) if paths else _with_nano(own if own.is_dir() else data_dir("seeds"))
+
+
+def _everywhere() -> list[Path]:
+    """Seeds of this place and the shipped ones; in a checkout they are the same."""
+    from cort_data.data import data_dir
+
+    own, shipped = Path("seeds"), data_dir("seeds")
+    here = _with_nano(own) if own.is_dir() and not own.samefile(shipped) else []
+    return [*here, *_with_nano(shipped)]
+
+
+def _with_nano(folder: Path) -> list[Path]:
+    return [path for path in (folder, folder / "nano") if path.is_dir()]

@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from cort_data import cli
+from cort_data.project import new_project
 
 
 @pytest.fixture
@@ -42,3 +43,15 @@ def test_check_with_the_real_interpreter(cort, tmp_path):
     code, out, _ = cort("seeds", "check", "--isolation", "none", str(changed))
     assert code == 1
     assert f"{changed}:17: block 1 prints '[28]' and not '[27]'" in out
+
+
+def test_seeds_of_the_place_come_first(cort, tmp_path, monkeypatch):
+    new_project(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    _, out, _ = cort("seeds", "list", "--json")
+    assert [json.loads(line)["id"] for line in out.splitlines()] == ["odd-digit-primes"]
+    code, out, err = cort("seeds", "check", "--isolation", "none")
+    assert (code, out) == (0, "")
+    assert "1 seeds checked" in err
+    assert "An urn holds 5 red" in cort("seeds", "show", "two-red-balls")[1]
+    assert "all primes below 200" in cort("seeds", "show", "odd-digit-primes")[1]

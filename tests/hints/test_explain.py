@@ -84,7 +84,7 @@ def test_both_arms_of_a_candidate():
         fresh_without=Arm(correct=(False,), tokens=(250,)),
     )
     found = explain(make_trace(events=(candidate(arms=arms),)))
-    about = str(list(explain_table(found).columns[-1].cells)[0])
+    about = str(next(iter(explain_table(found).columns[-1].cells)))
     assert about.splitlines() == [
         "chosen by: with 2/2 right, 120 tokens; without 1/2 right, 400 tokens",
         "afresh: with 1/1 right, 90 tokens; without 0/1 right, 250 tokens",
@@ -107,5 +107,5 @@ def test_a_trace_without_events():
 def test_the_table_keeps_texts_short(length):
     event = Event(kind="hint", name="h", trigger="t", start=0, end=length, score=1.0, threshold=2.0, outcome="below")
     table = explain_table(explain(make_trace("x" * 400, events=(event,))))
-    assert len(str(list(table.columns[3].cells)[0])) <= 100
+    assert len(str(next(iter(table.columns[3].cells)))) <= 100
     assert list(table.columns[4].cells) == ["1/2"]

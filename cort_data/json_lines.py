@@ -27,10 +27,11 @@ class Row:
 
 @dataclass(frozen=True)
 class BadLine:
-    """A line or row that cannot be used, and why."""
+    """A line or row that cannot be used, and why; `kind` is a short name to count by."""
 
     where: str
     problem: str
+    kind: str = "unusable"
 
     def __str__(self) -> str:
         return f"{self.where}: {self.problem}"
@@ -65,13 +66,14 @@ def _row(line: bytes, where: str) -> Row | BadLine:
     try:
         fields = json.loads(line.decode("utf-8"), parse_constant=_refuse)
     except UnicodeDecodeError as error:
-        return BadLine(where, f"not UTF-8 (byte {error.start + 1} of the line)")
+        return BadLine(where, f"not UTF-8 (byte {error.start + 1} of the line)", "not_utf8")
     except RecursionError:
-        return BadLine(where, "not JSON (nested too deeply)")
+        return BadLine(where, "not JSON (nested too deeply)", "not_json")
     except ValueError as error:
-        return BadLine(where, f"not JSON ({error})")
+        torn = not line.endswith(b"\n")
+        return BadLine(where, f"{'torn, ' if torn else ''}not JSON ({error})", "torn_line" if torn else "not_json")
     if not isinstance(fields, dict):
-        return BadLine(where, f"expected a JSON object, got {type(fields).__name__}")
+        return BadLine(where, f"expected a JSON object, got {type(fields).__name__}", "no_object")
     return Row(where, fields)
 
 

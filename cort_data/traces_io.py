@@ -1,7 +1,7 @@
 """Traces and problems from JSONL files, one line at a time; a bad line is named by file and number.
 
-A trace line is a `Trace`. A foreign line, `{id, problem, completion}` with an `answer` if there is one, becomes a
-trace of the profile that the caller names: whose tags it uses, cannot be guessed.
+A trace line is a `Trace`. A foreign line, as `{id, problem, completion}`, becomes a trace of the profile that the
+caller names: whose prompt it is to have cannot be guessed. `cort traces import` writes such traces to a file.
 """
 
 from __future__ import annotations
@@ -14,14 +14,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from cort_data.errors import TraceError
-from cort_data.grading import extract_answer
+from cort_data.foreign import foreign_traces, is_foreign
+from cort_data.json_lines import BadLine, Row
 from cort_data.profiles import Profile, load_profile
-from cort_data.trace import Problem, Trace, first_problem, segments_of
-
-UNKNOWN_ANSWER = "(unknown)"
-"""Gold answer of an imported problem that came without one: never right, never wrong."""
-
-_ANSWER_KEYS = ("answer", "gold_answer", "gold")
+from cort_data.trace import Problem, Trace, first_problem
 
 
 def read_traces(path: Path, profile: str | None = None) -> Iterator[Trace]:
@@ -58,7 +54,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
 def parse_line(line: str, where: str, profile: Profile | None = None) -> Trace:
     """The trace on one line; `where` names the line in messages."""
     record = _record(line, where)
-    if "completion" in record and "segments" not in record:
+    if is_foreign(record):
         return _foreign(record, where, profile)
     try:
         return Trace.from_json(line)
@@ -86,45 +82,14 @@ def _record(line: str, where: str) -> dict[str, Any]:
 
 
 def _foreign(record: dict[str, Any], where: str, profile: Profile | None) -> Trace:
-    """A trace whose writers are not recorded."""
+    """The one trace of a row of a public data set."""
     if profile is None:
         raise TraceError(f"{where}: a foreign line (it has a completion and no segments) needs --profile NAME")
-    for key in ("id", "problem", "completion"):
-        if not _is_text(record.get(key)):
-            raise TraceError(f"{where}: {key}: expected a text, got {record.get(key)!r}")
-    answer = next((str(record[key]) for key in _ANSWER_KEYS if record.get(key) not in (None, "")), UNKNOWN_ANSWER)
-    try:
-        problem = Problem(
-            id=str(record.get("problem_id") or record["id"]),
-            text=str(record["problem"]),
-            answer=answer,
-            source=str(record.get("source") or ""),
+    first, *more = foreign_traces(Row(where, record), profile, Path(where).stem)
+    if isinstance(first, BadLine):
+        raise TraceError(str(first))
+    if more:
+        raise TraceError(
+            f"{where}: holds {1 + len(more)} completions; bring the file into form with cort traces import"
         )
-        return trace_of(str(record["id"]), problem, str(record["completion"]), profile)
-    except ValidationError as error:
-        raise TraceError(f"{where}: not a trace: {first_problem(error)}") from None
-
-
-def _is_text(value: object) -> bool:
-    """A number counts, as an id; nothing, and half of a surrogate pair, do not."""
-    if not isinstance(value, str):
-        return isinstance(value, int) and not isinstance(value, bool)
-    return bool(value) and not any("\ud800" <= char <= "\udfff" for char in value)
-
-
-def trace_of(id: str, problem: Problem, completion: str, profile: Profile) -> Trace:
-    """An imported completion as a trace: all that is not feedback counts as the model's."""
-    text = completion.lstrip()
-    text = text.removeprefix(profile.think_open).lstrip("\n") if text.startswith(profile.think_open) else completion
-    segments, events = segments_of(text)
-    return Trace(
-        id=id,
-        problem=problem,
-        stage="import",
-        prompt=profile.render(problem.text),
-        profile=profile.name,
-        engine="import",
-        segments=segments,
-        stop_reason="answered" if extract_answer(text, profile.think_close) is not None else "no_answer",
-        events=events,
-    )
+    return first

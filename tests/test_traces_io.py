@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cort_data.errors import TraceError
-from cort_data.traces_io import UNKNOWN_ANSWER, parse_line, read_problems, read_traces
+from cort_data.foreign import UNKNOWN_ANSWER
+from cort_data.traces_io import parse_line, read_problems, read_traces
 
 FOREIGN = {"id": "f1", "problem": "Area?", "completion": GOOD, "gold_answer": 29842}
 
@@ -63,7 +64,7 @@ GOOD_LINE = make_trace().to_json().encode()
         (b"{}\n", None, ":1: not a trace: id: Field required"),
         (GOOD_LINE.replace(b'"kind":"code"', b'"kind":"cod"') + b"\n", None, ":1: not a trace: segments.1.kind"),
         (json.dumps(FOREIGN).encode(), None, ":1: a foreign line"),
-        (json.dumps(FOREIGN | {"id": None}).encode(), "plain", ":1: id: expected a text, got None"),
+        (json.dumps(FOREIGN | {"id": ["a"]}).encode(), "plain", ":1: id: expected a text, got ['a']"),
         (json.dumps(FOREIGN | {"problem": ""}).encode(), "plain", ":1: problem: expected a text, got ''"),
         (json.dumps(FOREIGN | {"completion": ["a"]}).encode(), "plain", ":1: completion: expected a text"),
         (json.dumps(FOREIGN | {"completion": "a\ud800"}).encode(), "plain", ":1: completion: expected a text"),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from cort_data.errors import RecipeError
 from cort_data.filters.base import Filter, FilterParams, Resources
+from cort_data.foreign import UNKNOWN_ANSWER
 from cort_data.grading import Verdict, extract_answer
 from cort_data.profiles import load_profile
 from cort_data.trace import Decision, Trace
-from cort_data.traces_io import UNKNOWN_ANSWER
 
 
 class Answer(Filter[FilterParams]):

@@ -7,9 +7,9 @@ from builders import GOOD, InProcess, block, completion, make_trace
 
 from cort_data.errors import RecipeError
 from cort_data.filters import FILTERS, Resources, parse_filters
+from cort_data.foreign import UNKNOWN_ANSWER
 from cort_data.grading import Grader
 from cort_data.trace import Event, Kind, Origin, Problem, Segment, feedback
-from cort_data.traces_io import UNKNOWN_ANSWER
 
 EVALUATION = (
     Problem(

@@ -7,12 +7,13 @@ import threading
 
 import pytest
 import uvicorn
-from builders import make_trace
+from builders import InProcess, make_trace
 from hint_samples import BY_HAND, PROBLEM, WORK, hint_file, said
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 
+from cort_data.engines.scripted import ScriptedEngine
 from cort_data.errors import EngineError, HintError
 from cort_data.hints.judge import AnswerCache, Judges, confirmed, objection_now
 from cort_data.hints.policy import HintPolicy
@@ -21,7 +22,12 @@ from cort_data.hints.template import load_hint
 from cort_data.hints.triggers import Span
 from cort_data.hints.triggers.judge import Judge
 from cort_data.hints.view import View
+from cort_data.profiles import load_profile
+from cort_data.rollout import Job, Rollouts, RolloutSettings
+from cort_data.trace import InterpreterUsed
 
+ANSWER = "</think>\nIt is \\boxed{29842}."
+USED = InterpreterUsed(backend="local", isolation="none", timeout_s=10, memory_mb=1024, output_chars=4000)
 TEXT = "Some words before. Let me do this by hand. And what comes later."
 SPAN = Span(19, 43, 1.0, 1.0, "found")
 AGAIN = "Now I compute 29842 mod 7 by hand:\n29-4*7=1; 18-2*7=4; 44-6*7=2; 22-3*7=1.\n"
@@ -243,3 +249,43 @@ def test_bad_judges_are_refused(tmp_path, fields, message):
 def test_where_the_model_is_served_is_not_part_of_what_a_hint_does():
     assert repr(judge("http://here/v1")) == repr(judge("http://there/v1"))
     assert repr(judge("u", question="a?")) != repr(judge("u", question="b?"))
+
+
+def written(tmp_path, url, cache):
+    """A trace of a rollout under a judged hint."""
+    hint = judged_hint(tmp_path, url)
+
+    async def write():
+        async with Judges(AnswerCache(cache), attempts=1) as judges:
+            rollouts = Rollouts(
+                engine=ScriptedEngine([BY_HAND, f"So it is.\n{ANSWER}"], ids=True),
+                interpreter=InProcess(),
+                interpreter_used=USED,
+                profile=load_profile("plain"),
+                policy=HintPolicy("test", (hint,)),
+                settings=RolloutSettings(prompt="plain"),
+                temperature=0.0,
+                top_p=1.0,
+                judges=judges,
+            )
+            return await rollouts.run(Job(problem=PROBLEM, sample=0, stage="synth", seed=0))
+
+    return asyncio.run(write())
+
+
+def test_a_rollout_asks_before_it_rewinds(tmp_path):
+    with serving("no", "yes") as model:
+        refused = written(tmp_path, model.url, tmp_path / "a")
+        confirmed_one = written(tmp_path, model.url, tmp_path / "b")
+    assert [event.outcome for event in refused.events if event.kind == "hint"] == ["declined"]
+    assert "7*6=42" in refused.text
+    assert not any(segment.hint for segment in refused.segments)
+    assert refused.stop_reason == confirmed_one.stop_reason == "answered"
+    assert [segment.hint.trigger for segment in confirmed_one.segments if segment.hint] == ["judge"]
+    assert "7*6=42" not in confirmed_one.text
+
+
+def test_a_judge_that_cannot_be_reached_is_a_recorded_failure(tmp_path):
+    trace = written(tmp_path, refused_address(), tmp_path / "c")
+    assert trace.stop_reason == "engine_error"
+    assert "trigger.url" in trace.error

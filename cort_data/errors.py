@@ -7,6 +7,9 @@
     ├── SeedError             a seed file
     ├── TraceError            a trace, problem or data line that breaks the schema
     ├── EngineError           the model or its server; `transient` says whether trying again may help
+    │   └── ContextError      a text that the model's context does not hold
+    ├── TrainingError         a fine-tuning that cannot start or go on: base model, data, memory
+    ├── BudgetError           a limit that the command was given is reached; the command exits with 1
     └── InterpreterError      the interpreter itself is broken (a failing cell is a Result, not an error)
 
 A message says what, where, what was expected, what was given and what to do, in one line.
@@ -15,6 +18,8 @@ A message says what, where, what was expected, what was given and what to do, in
 
 class CortError(Exception):
     """A problem the user can act on; its text is one line."""
+
+    exit_code = 2
 
 
 class RecipeError(CortError):
@@ -43,6 +48,20 @@ class EngineError(CortError):
     def __init__(self, message: str, *, transient: bool = False) -> None:
         super().__init__(message)
         self.transient = transient
+
+
+class ContextError(EngineError):
+    """A text that the model's context does not hold."""
+
+
+class TrainingError(CortError):
+    """A fine-tuning that cannot start or go on: its base model, its data, its memory."""
+
+
+class BudgetError(CortError):
+    """A limit on tokens, money or time is reached: what is finished is kept, and the command can be started again."""
+
+    exit_code = 1
 
 
 class InterpreterError(CortError):

@@ -3,6 +3,7 @@
     RUN/recipe.yaml            the resolved recipe of the last start
     RUN/run.lock               held while a process works here
     RUN/STAGE/key.json         what shaped the stage's results: its options, its inputs, its version
+    RUN/STAGE/engine.json      what the engine can do, as it was found when it was last opened
     RUN/STAGE/…                the results: trace shards, JSONL, Parquet
     RUN/STAGE/manifest.json    counts and provenance; present means complete
 
@@ -22,6 +23,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
+from cort_data.engines.capabilities import Capabilities
 from cort_data.errors import RunError
 from cort_data.recipe import Recipe, StageName
 
@@ -127,6 +129,10 @@ class StageFolder:
         old, new = _flat(recorded), _flat(json.loads(json.dumps(key)))
         names = [name for name in {**old, **new} if old.get(name, _ABSENT) != new.get(name, _ABSENT)]
         return [f"{name} {_show(old, name)} → {_show(new, name)}" for name in names]
+
+    def save_engine(self, capabilities: Capabilities) -> None:
+        """Write down what the engine can do."""
+        write_atomically(self.path / "engine.json", capabilities.model_dump_json(indent=2) + "\n")
 
     def manifest(self) -> dict[str, Any] | None:
         """The manifest of a complete stage; None while it is not complete."""

@@ -136,8 +136,8 @@ class Event(_Record):
     """Something that happened to a trace and is not in its text.
 
     kinds: `forged_output`, `rewind`, `glued_fence` (a token that closed a block carried more), `state_lost`,
-    `hint`, `candidate` (a place where branch search tried a hint), `losing_branches` (all that a search wrote and
-    did not keep). `tokens` are model tokens that were generated and dropped. For a hint, `outcome` is
+    `native_tools` (the server continues no text), `hint`, `candidate` (a place where branch search tried a hint),
+    `losing_branches` (all that a search wrote and did not keep). `tokens` are model tokens that were generated and dropped. For a hint, `outcome` is
     `fired | below | blocked | declined`, for a candidate `win | loss | tie`.
     """
 

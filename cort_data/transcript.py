@@ -9,10 +9,10 @@ from __future__ import annotations
 import copy
 import itertools
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from cort_data.engines.base import Chunk, Prefix, Sent
+from cort_data.engines.base import Chunk, Prefix, Sent, Turn
 from cort_data.fences import FenceScanner, Mark, PieceKind, code_of, parse
 from cort_data.trace import HintMark, Kind, Origin, Segment
 
@@ -32,8 +32,9 @@ class Dropped:
 class Transcript:
     """Grows by model chunks, hints and feedback. Offsets are characters of the completion."""
 
-    def __init__(self, prompt: str, encode: Encode) -> None:
+    def __init__(self, prompt: str, encode: Encode, turn: Turn | None = None) -> None:
         self.prompt = prompt
+        self._turn = turn  # the prompt as messages
         self.prompt_ids: tuple[int, ...] | None = None
         self.segments: list[Segment] = []
         self.text = ""
@@ -73,7 +74,13 @@ class Transcript:
 
     def prefix(self) -> Prefix:
         """What the engine is to continue."""
-        return Prefix(self.prompt + self.text, tuple(self._ids) if self._ids is not None else None)
+        turn = self._turn and replace(self._turn, completion=self.text, lead=self._lead())
+        return Prefix(self.prompt + self.text, tuple(self._ids) if self._ids is not None else None, turn)
+
+    def _lead(self) -> int:
+        """Characters that hints wrote before the model's first word."""
+        leading = itertools.takewhile(lambda s: s.origin is Origin.HINT, self.segments)
+        return sum(len(segment.text) for segment in leading)
 
     def sent(self) -> Sent:
         """What the prefix costs now, counted: cached is what the streams before had of it."""

@@ -11,6 +11,25 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Protocol
 
+from cort_data.engines.capabilities import Capabilities
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A prefix as messages, for servers that take nothing else: they render the template of the model."""
+
+    user: str
+    opening: str
+    """What the prompt has of the assistant's message: the opening think tag, or nothing."""
+    completion: str
+    lead: int = 0
+    """Characters of the completion that a hint wrote before the model's first word."""
+
+    @property
+    def assistant(self) -> str:
+        """The assistant's message so far."""
+        return self.opening + self.completion
+
 
 @dataclass(frozen=True, slots=True)
 class Prefix:
@@ -18,6 +37,7 @@ class Prefix:
 
     text: str
     ids: tuple[int, ...] | None  # None where the engine has no tokenizer to offer
+    turn: Turn | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +48,7 @@ class Sampling:
     top_p: float
     seed: int
     max_tokens: int
+    stop: tuple[str, ...] = ()  # only the probe asks for it: blocks are cut here, on token boundaries
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +81,11 @@ class Engine(Protocol):
     @property
     def name(self) -> str:
         """Kind and model, as recorded in the trace."""
+        ...
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can do, as a run records it."""
         ...
 
     @property

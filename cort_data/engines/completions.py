@@ -1,4 +1,4 @@
-"""One text from `/v1/completions`: events of the server become chunks of one token, over broken connections too.
+"""One text from a server: its events become chunks of one token, over broken connections too.
 
 A connection that breaks is opened again behind what was delivered, so a reader sees one stream. What is sent
 depends on the server's abilities, which `server_probe` found out.
@@ -8,40 +8,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, cast
+from dataclasses import replace
+from typing import Any
 
 from openai import AsyncOpenAI, AsyncStream
-from openai.types import Completion, CompletionChoice
+from openai.types import CompletionUsage
 
 from cort_data.engines.base import Chunk, Prefix, Sampling
 from cort_data.engines.server_errors import ServerError, garbage, translated
-
-# vLLM: every token with its id, control tokens as text like all others, nothing added between them
-EXACT = {"return_token_ids": True, "skip_special_tokens": False, "spaces_between_special_tokens": False}
-
-
-@dataclass(frozen=True, slots=True)
-class Abilities:
-    """What a server can do."""
-
-    ids: bool = False  # takes and returns token ids
-    logprobs: bool = False  # says the tokens of a text, with their log-probabilities
-    usage: bool = False  # counts the tokens at the end of a stream
-
-    @property
-    def counting(self) -> str:
-        """How tokens are counted: `ids`, `logprobs`, `usage` or, as a guess, one a `chunk`."""
-        return "ids" if self.ids else "logprobs" if self.logprobs else "usage" if self.usage else "chunk"
-
-    def options(self) -> dict[str, Any]:
-        """Request options that make use of them."""
-        options: dict[str, Any] = {"extra_body": EXACT} if self.ids else {}
-        if self.ids or self.logprobs:
-            options["logprobs"] = 0 if self.ids else 1
-        if self.usage:
-            options["stream_options"] = {"include_usage": True}
-        return options
+from cort_data.engines.wires import Abilities, Piece
 
 
 class CompletionReader:
@@ -53,12 +28,15 @@ class CompletionReader:
         self._client, self._model, self._abilities = client, model, abilities
         self._url = str(client.base_url)
         self._prefix, self._sampling = prefix, sampling
-        self._events: AsyncStream[Completion] | None = None
+        self._wire = abilities.wire()
+        self._events: AsyncStream[Any] | None = None
         self._ready: deque[Chunk] = deque()
         self._texts: list[str] = []
         self._ids: list[int] = []
         self._tokens = 0
         self._tokens_before = 0  # of earlier connections
+        self._echo = ""  # what is still to come back of the prefix
+        self._usage: CompletionUsage | None = None
 
     async def next(self) -> Chunk:
         """The next chunk; the last one has a `finish`. Raises ServerError."""
@@ -74,6 +52,22 @@ class CompletionReader:
         self._tokens += chunk.tokens
         return chunk
 
+    async def usage(self) -> CompletionUsage | None:
+        """What the server counted, once the last chunk is read; None where it does not say."""
+        while await self._event() is not None:
+            pass
+        return self._usage
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Of the open connection's answer."""
+        return dict(self._events.response.headers) if self._events is not None else {}
+
+    @property
+    def thinking_field(self) -> str | None:
+        """The field in which thinking came, if any did."""
+        return self._wire.thinking_field
+
     async def close(self) -> None:
         """Close the connection, which frees the server's slot."""
         if self._events is not None:
@@ -86,76 +80,104 @@ class CompletionReader:
             return
         if self._events is None:
             self._events = await self._open()
-        choice = await self._choice()
-        if choice is None:
+        piece = await self._piece()
+        if piece is None:
             raise ServerError(f"engine.url: {self._url} ended a text before it was finished", transient=True)
-        chunks = list(self._chunks(choice))
-        if choice.finish_reason and self._abilities.counting == "usage":
+        chunks = list(_chunks(piece))
+        if piece.finish and self._abilities.counting == "usage":
             chunks[-1] = await self._counted(chunks)
         self._ready.extend(chunks)
 
-    async def _open(self) -> AsyncStream[Completion]:
-        ids, sampling = self._prefix.ids, self._sampling
-        prompt: str | list[int] = "".join([self._prefix.text, *self._texts])
-        if self._abilities.ids and ids is not None:
-            prompt = [*ids, *self._ids]
+    async def _open(self) -> AsyncStream[Any]:
+        prefix, sampling = self._so_far(), self._sampling
         self._tokens_before = self._tokens
+        self._echo = self._wire.sent(prefix) if self._abilities.echo else ""
+        rest = replace(
+            sampling,
+            max_tokens=sampling.max_tokens - self._tokens,
+            seed=sampling.seed + self._tokens,  # reopened, the same draws must not come again
+        )
         with translated(self._url, self._model):
-            events: AsyncStream[Completion] = await self._client.completions.create(
-                model=self._model,
-                prompt=prompt,
-                max_tokens=sampling.max_tokens - self._tokens,
-                temperature=sampling.temperature,
-                top_p=sampling.top_p,
-                seed=(sampling.seed + self._tokens) % 2**31,  # reopened, the same draws must not come again
-                stream=True,
-                **self._abilities.options(),
-            )
-        return events
+            return await self._wire.open(self._client, self._model, prefix, rest)
 
-    async def _choice(self) -> CompletionChoice | None:
-        """The next event that has text; None at the end of the stream."""
+    def _so_far(self) -> Prefix:
+        """The prefix with what was delivered of its continuation."""
+        prefix, text = self._prefix, "".join(self._texts)
+        return Prefix(
+            text=prefix.text + text,
+            ids=(*prefix.ids, *self._ids) if prefix.ids is not None else None,
+            turn=prefix.turn and replace(prefix.turn, completion=prefix.turn.completion + text),
+        )
+
+    async def _piece(self) -> Piece | None:
+        """The next event that has a choice; None at the end of the stream."""
         event = await self._event()
         while event is not None and not event.choices:
             event = await self._event()
         if event is None:
             return None
-        choice = event.choices[0]
-        if not isinstance(choice, CompletionChoice) or not isinstance(choice.text, str):
+        piece = self._wire.piece(event.choices[0])
+        if piece is None:
             raise garbage(self._url, f"an event without text: {event!r}")
-        return choice
+        return self._without_echo(piece) if self._echo else piece
 
-    async def _event(self) -> Completion | None:
-        events = cast("AsyncStream[Completion]", self._events)
-        with translated(self._url, self._model):
+    async def _event(self) -> Any:  # noqa: ANN401 - an event of either API
+        events = self._events
+        assert events is not None
+        with translated(self._url, self._model, streaming=True):
             try:
                 event = await anext(events)
             except StopAsyncIteration:
                 return None
-        if not isinstance(event, Completion) or not isinstance(event.choices, list):
+        if not isinstance(getattr(event, "choices", None), list):
             raise garbage(self._url, f"an event without choices: {event!r}")
+        self._usage = event.usage or self._usage
         return event
+
+    def _without_echo(self, piece: Piece) -> Piece:
+        """The piece without what it has of the prefix."""
+        n = min(len(self._echo), len(piece.text))
+        if piece.text[:n] != self._echo[:n]:
+            raise garbage(self._url, f"{piece.text!r} where it sent the prefix back when it was probed")
+        self._echo = self._echo[n:]
+        known = _spelled(piece.texts, n)
+        cut = slice(known, None)
+        return replace(
+            piece,
+            text=piece.text[n:],
+            texts=piece.texts[cut] if piece.texts and known is not None else None,
+            logprobs=piece.logprobs[cut] if piece.logprobs and known is not None else None,
+        )
 
     async def _counted(self, chunks: list[Chunk]) -> Chunk:
         """The last chunk, with the tokens that the server counted and we did not."""
         before = self._tokens - self._tokens_before + sum(chunk.tokens for chunk in chunks[:-1])
-        event = await self._event()
-        total = event.usage.completion_tokens if event is not None and event.usage else before + chunks[-1].tokens
+        usage = await self.usage()
+        total = usage.completion_tokens if usage else before + chunks[-1].tokens
         return Chunk(chunks[-1].text, max(0, total - before), finish=chunks[-1].finish)
 
-    def _chunks(self, choice: CompletionChoice) -> Iterator[Chunk]:
-        finish = {None: None, "length": "length"}.get(choice.finish_reason, "stop")
-        ids = (choice.model_extra or {}).get("token_ids") if self._abilities.ids else None
-        logprobs = choice.logprobs.token_logprobs if choice.logprobs else None
-        texts = choice.logprobs.tokens if choice.logprobs else None
-        count = len(ids) if ids is not None else len(texts) if texts else int(bool(choice.text))
-        known = texts if texts and len(texts) == count else None
-        yield from split(choice.text, known, _tuple(ids), _floats(logprobs, count), count, finish)
+
+def _spelled(texts: tuple[str, ...] | None, length: int) -> int | None:
+    """How many of the tokens spell the first `length` characters; None if no number of them does."""
+    reached = 0
+    for number, text in enumerate(texts or ()):
+        if reached == length:
+            return number
+        reached += len(text)
+    return len(texts) if texts and reached == length else None
+
+
+def _chunks(piece: Piece) -> Iterator[Chunk]:
+    finish = {None: None, "length": "length"}.get(piece.finish, "stop")
+    texts, ids = piece.texts, piece.ids
+    count = len(ids) if ids is not None else len(texts) if texts else int(bool(piece.text))
+    known = texts if texts and len(texts) == count else None
+    yield from split(piece.text, known, ids, _floats(piece.logprobs, count), count, finish)
 
 
 def split(
     text: str,
-    texts: list[str] | None,
+    texts: tuple[str, ...] | None,
     ids: tuple[int, ...] | None,
     logprobs: tuple[float, ...] | None,
     count: int,
@@ -174,9 +196,6 @@ def split(
     yield Chunk(text, count - done, ids and ids[done:], logprobs and logprobs[done:], finish)
 
 
-def _tuple(ids: list[int] | None) -> tuple[int, ...] | None:
-    return None if ids is None else tuple(ids)
-
-
-def _floats(values: list[float] | None, count: int) -> tuple[float, ...] | None:
-    return tuple(values) if values and len(values) == count and None not in values else None
+def _floats(values: tuple[float | None, ...] | None, count: int) -> tuple[float, ...] | None:
+    known = tuple(value for value in values or () if value is not None)
+    return known if known and len(known) == count else None

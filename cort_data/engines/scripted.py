@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 
 from cort_data.engines.base import Chunk, Prefix, Sampling
+from cort_data.engines.capabilities import Capabilities
 
 Script = Iterable[str] | Mapping[str, str] | Callable[[str], str]
 END = 0x10FFFF + 1  # id of the end-of-text token, above every code point
@@ -33,6 +34,11 @@ class ScriptedEngine:
         self.calls: list[tuple[Prefix, Sampling]] = []
         self.live = 0  # streams that are open now
         self.most_live = 0
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """It continues anything."""
+        return Capabilities.in_process("scripted", self.name, self.context, ids=self._ids)
 
     async def encode(self, text: str) -> tuple[int, ...] | None:
         """Code points, or None without `ids`."""

@@ -1,109 +1,129 @@
 """Find out what a server can do, by asking it: nothing is assumed from its name or its address.
 
-One question about its models, one for `/tokenize` (vLLM), and one short text. That text is longer than 16
-tokens, because vLLM on some CPUs does not survive a shorter first prompt.
+Its list of models, `/tokenize` (vLLM), each way to continue until one works, an ordinary answer, and a few short texts
+in the way that works. Texts are longer than 16 tokens, because vLLM on some CPUs does not survive a shorter first
+prompt.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, cast
+from dataclasses import dataclass, replace
+from typing import Any
 
-from openai import AsyncOpenAI
-
-from cort_data.engines.base import Prefix, Sampling
-from cort_data.engines.completions import Abilities, CompletionReader
-from cort_data.engines.server_errors import ServerError, garbage, translated
+from cort_data.engines.asking import UNKNOWN_CONTEXT, Asker
+from cort_data.engines.capabilities import Capabilities, Finding, Thinking, WayFound
+from cort_data.engines.continuation_probe import Tags, WayProbe
+from cort_data.engines.feature_probe import FeatureProbe, calls_tools, thinking
+from cort_data.engines.server_errors import ServerError
+from cort_data.engines.settings import Continuation
+from cort_data.engines.wires import Abilities
 from cort_data.errors import EngineError
 
-PROBE = "One and one is two. Two and two is four. Three and three is six. Four and four is"
-UNKNOWN_CONTEXT = 32_768  # tokens, where the server does not say
-REFUSED = (400, 404, 405, 415, 422, 501)  # statuses that say "not this", rather than "not now"
+WAYS = (Continuation.IDS, Continuation.TEXT, Continuation.CHAT_CONTINUE, Continuation.PREFIX_FLAG)
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """What was found."""
+    """What was found, and how text is asked for."""
 
     abilities: Abilities
-    context: int
+    capabilities: Capabilities
 
 
-async def probe(client: AsyncOpenAI, model: str) -> Server:
-    """Raises EngineError in one line if texts cannot be had from this server."""
-    context = await check_model(client, model)
-    tokenized = await tokenize(client, model, PROBE)
-    ids: tuple[int, ...] | None = None
-    if tokenized is not None:
-        ids, longest = tokenized
-        context = longest or context
-    for abilities in (
-        *([Abilities(ids=True, logprobs=True)] if ids else []),
-        Abilities(logprobs=True, usage=True),
-        Abilities(usage=True),
-    ):
-        if await _works(client, model, abilities, ids):
-            return Server(abilities, context)
-    await _write(client, model, Abilities(), None)
-    return Server(Abilities(), context)
+@dataclass(frozen=True)
+class ServerProbe:
+    """Probes one model of one server. `wanted` is the way that the recipe asks for."""
+
+    asker: Asker
+    tags: Tags
+    wanted: Continuation = Continuation.AUTO
+    thorough: bool = False
+    """Try every way, and say what was found even if nothing can be written."""
+
+    async def probe(self) -> Server:
+        """Raises EngineError in one line if nothing can be written with this server in the way wanted."""
+        context = await self.asker.check_model()
+        tokenized = await self.asker.tokenize("One and one is two.")
+        context = (tokenized and tokenized[1]) or context
+        shown, field = await thinking(self.asker, self.tags)
+        base = Abilities(plain=tokenized is not None, thinking_field=field, think_close=self.tags.close)
+        found = await self._ways(base, has_ids=tokenized is not None)
+        usable = {way.way: abilities for way, abilities in found if way.usable}
+        best = [way.way for way, _ in found if way.finding is Finding.CONTINUES]
+        tools, why = await calls_tools(self.asker) if self.thorough or not usable else (None, "")
+        chosen = next(iter([*best, *usable]), Continuation.NATIVE_TOOLS if tools else None)
+        ways = tuple(way for way, _ in found)
+        if not usable and (self.wanted is Continuation.NATIVE_TOOLS or not self.thorough):
+            self._check_tools(ways, tools, why, shown)
+        whole_turns = replace(base, way=Continuation.NATIVE_TOOLS, usage=True)
+        abilities = usable[chosen] if chosen in usable else whole_turns  # noqa: SIM401 - None is no key
+        features = await self._features(abilities, context)
+        return Server(
+            abilities,
+            Capabilities(
+                engine="openai",
+                model=self.asker.model,
+                way=chosen,
+                ways=(*ways, _tools_found(tools, why)),
+                counting=abilities.counting,
+                thinking=shown,
+                thinking_field=field,
+                tools=tools,
+                **features,
+            ),
+        )
+
+    async def _ways(self, base: Abilities, *, has_ids: bool) -> list[tuple[WayFound, Abilities]]:
+        """Every way that is asked for; without `thorough`, none after the first that continues as it should."""
+        found: list[tuple[WayFound, Abilities]] = []
+        for way in WAYS:
+            abilities = replace(base, way=way)
+            done = not self.thorough and any(f.finding is Finding.CONTINUES for f, _ in found)
+            if done or self.wanted not in (Continuation.AUTO, way):
+                found.append((WayFound(way=way, finding=Finding.UNTRIED), abilities))
+            elif way is Continuation.IDS and not has_ids:
+                refused = WayFound(way=way, finding=Finding.REFUSED, detail="no /tokenize")
+                found.append((refused, abilities))
+            else:
+                found.append(await WayProbe(self.asker, abilities, self.tags).examine())
+        return found
+
+    def _check_tools(self, ways: tuple[WayFound, ...], tools: bool | None, why: str, shown: Thinking | None) -> None:
+        """Raises EngineError if whole turns are no use either, or not what the recipe asks for."""
+        faults = "; ".join(str(way) for way in ways if way.finding is not Finding.UNTRIED)
+        if self.wanted not in (Continuation.AUTO, Continuation.NATIVE_TOOLS):
+            raise EngineError(
+                f"engine.continuation: {self.asker.url} cannot do that: {faults}; set auto, or see what it can with: "
+                f"cort doctor --engine {self.asker.url} --model {self.asker.model}"
+            )
+        if all(way.detail.startswith("404") for way in ways if way.way is not Continuation.IDS) and why[:3] == "404":
+            raise EngineError(
+                f"engine.url: {self.asker.url} has no completions of model {self.asker.model!r} ({why}); does the "
+                "address end in /v1?"
+            )
+        if not tools:
+            raise EngineError(
+                f"engine.url: {self.asker.url} continues no text and calls no tools, so nothing can be written with "
+                f"it: {faults or 'not tried'}; native_tools: {why}"
+            )
+        if shown is Thinking.HIDDEN:
+            raise EngineError(
+                f"engine.url: {self.asker.url} continues no text and hides the thinking, so its traces would lack "
+                f"what is to be learned: {faults or 'not tried'}; use a server that shows it"
+            )
+
+    async def _features(self, abilities: Abilities, context: int | None) -> dict[str, Any]:
+        probe = FeatureProbe(self.asker, abilities, self.tags)
+        try:
+            said = context or await probe.context()
+            features = await probe.features(said or UNKNOWN_CONTEXT)
+        except ServerError as error:
+            if not self.thorough or error.transient:
+                raise
+            said, features = context, {}
+        return features | {"context": said or UNKNOWN_CONTEXT, "context_said": said is not None}
 
 
-async def check_model(client: AsyncOpenAI, model: str) -> int:
-    """The model's context, if the server lists it. Raises EngineError that names what is served instead."""
-    url = str(client.base_url)
-    listing = await _ask(client, "get", "/models", model)
-    if listing is None:  # a server may do without a list
-        return UNKNOWN_CONTEXT
-    entries = listing.get("data") if isinstance(listing, dict) else None
-    if not isinstance(entries, list) or not all(isinstance(e, dict) and "id" in e for e in entries):
-        raise garbage(url, f"/models is {listing!r}")
-    served = {str(entry["id"]): entry for entry in entries}
-    if model not in served:
-        names = ", ".join(sorted(served)[:8]) or "none"
-        raise EngineError(f"engine.model: {url} does not serve {model!r}; it serves: {names}")
-    return int(served[model].get("max_model_len") or UNKNOWN_CONTEXT)
-
-
-async def tokenize(client: AsyncOpenAI, model: str, text: str) -> tuple[tuple[int, ...], int | None] | None:
-    """Ids of a text and the longest context, from vLLM's `/tokenize`; None where there is none."""
-    address = str(client.base_url).rstrip("/").removesuffix("/v1") + "/tokenize"
-    body = {"model": model, "prompt": text, "add_special_tokens": False}
-    answer = await _ask(client, "post", address, model, body)
-    tokens = answer.get("tokens") if isinstance(answer, dict) else None
-    if not isinstance(tokens, list) or not all(isinstance(token, int) for token in tokens):
-        return None
-    return tuple(tokens), cast("dict[str, Any]", answer).get("max_model_len")
-
-
-async def _ask(
-    client: AsyncOpenAI, method: str, path: str, model: str, body: dict[str, object] | None = None
-) -> object:
-    """The JSON that a path answers; None if the server does not know the path."""
-    try:
-        with translated(str(client.base_url), model):
-            if method == "get":
-                return await client.get(path, cast_to=object)
-            return await client.post(path, cast_to=object, body=body)
-    except ServerError as error:
-        if error.status in REFUSED:
-            return None
-        raise
-
-
-async def _works(client: AsyncOpenAI, model: str, abilities: Abilities, ids: tuple[int, ...] | None) -> bool:
-    try:
-        return await _write(client, model, abilities, ids)
-    except ServerError as error:
-        if error.status in REFUSED:
-            return False
-        raise
-
-
-async def _write(client: AsyncOpenAI, model: str, abilities: Abilities, ids: tuple[int, ...] | None) -> bool:
-    """Write two tokens; whether they came with what the abilities promise."""
-    reader = CompletionReader(client, model, abilities, Prefix(PROBE, ids), Sampling(0, 1, 0, 2))
-    try:
-        chunk = await reader.next()
-    finally:
-        await reader.close()
-    return (chunk.ids is not None or not abilities.ids) and (chunk.logprobs is not None or not abilities.logprobs)
+def _tools_found(tools: bool | None, why: str) -> WayFound:
+    finding = Finding.UNTRIED if tools is None else Finding.CONTINUES if tools else Finding.REFUSED
+    return WayFound(way=Continuation.NATIVE_TOOLS, finding=finding, detail="whole turns only" if tools else why)

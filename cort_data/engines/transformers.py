@@ -12,6 +12,7 @@ import numpy as np
 
 from cort_data.engines.base import Chunk, Prefix, Sampling
 from cort_data.engines.batcher import Batcher
+from cort_data.engines.capabilities import Capabilities
 from cort_data.engines.detokenize import Detokenizer
 from cort_data.engines.model import LoadedModel, load_model
 from cort_data.engines.requests import Request
@@ -42,6 +43,11 @@ class TransformersEngine:
     def name(self) -> str:
         """`transformers:MODEL:DTYPE`."""
         return self._model.name
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Ids in and out, and every stream with its own seed."""
+        return Capabilities.in_process("transformers", self._model.name, self.context)
 
     @property
     def context(self) -> int:

@@ -157,6 +157,8 @@ async def _write(run: RunDirectory, recipe: Recipe, model: str) -> bool:
         if meter.total:
             before = next((trace for item in work.values() if (trace := item.store.first())), None)
             async with open_workshop(recipe, model, before) as workshop:
+                for policy in todo:
+                    folder(run, model, policy).save_engine(workshop.engine.capabilities)
                 with meter:
                     writer = _writer(workshop, recipe.eval.teacher_tokens)
                     await write_traces(todo.values(), writer, recipe.engine.in_flight, meter)

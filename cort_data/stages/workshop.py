@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -10,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from cort_data.engines import Engine, EngineKind, EngineSettings, open_engine
-from cort_data.errors import RecipeError
+from cort_data.engines.settings import Continuation
+from cort_data.errors import RecipeError, RunError
 from cort_data.grading import Grader
 from cort_data.hints.judge import Judges
 from cort_data.hints.library import load_library
@@ -24,6 +26,7 @@ from cort_data.search import SEARCHES, BranchSearch, ShortestOf, WithinTokens
 from cort_data.trace import InterpreterUsed, Trace
 
 NANO = "nano-"
+THINK_OPEN = "think_open"  # the trigger that fires before the model's first word
 _WHOLE_FILE_BYTES = 64 * 2**20  # larger files are known by their size and both ends
 
 
@@ -59,7 +62,8 @@ class Workshop:
         return WithinTokens(self.writer(policy), self.grader, tokens, self.profile.think_close)
 
     def rollouts(self, policy: str) -> Rollouts:
-        """The rollout loop under the hints of one policy."""
+        """The rollout loop under the hints of one policy. Raises RecipeError if the engine cannot carry it out."""
+        self._check_policy(policy)
         return Rollouts(
             engine=self.engine,
             interpreter=self.interpreter,
@@ -72,6 +76,19 @@ class Workshop:
             judges=self.judges,
         )
 
+    def _check_policy(self, policy: str) -> None:
+        """Where no text is continued, hints go before the model's first word, and nothing is taken back."""
+        found = self.engine.capabilities
+        late = [h.name for h in policy_of(self.recipe, policy).hints if h.trigger.name != THINK_OPEN]
+        branching = policy_base(policy) == "branch"
+        if found.continues or not (late or branching):
+            return
+        what = "goes back to places in the text" if branching else f"puts {', '.join(late)} into the thinking"
+        raise RecipeError(
+            f"rollout.policy {policy} {what}, and {self.engine.name} continues no text ({found.faults}); "
+            "use rollout.policy: prompt_hint, or a server that continues texts"
+        )
+
 
 @asynccontextmanager
 async def open_workshop(recipe: Recipe, model: str, before: Trace | None = None) -> AsyncIterator[Workshop]:
@@ -82,12 +99,25 @@ async def open_workshop(recipe: Recipe, model: str, before: Trace | None = None)
     profile = load_profile(recipe.engine.profile)
     async with interpreter_of(recipe) as interpreter:
         engine = await open_engine(_as_before(engine_settings(recipe, model), before))
+        for note in engine.capabilities.notes():
+            print(f"cort: note: {note}", file=sys.stderr)
         try:
+            _check_same(engine, before)
             with Grader() as grader:
                 async with Judges() as judges:
                     yield Workshop(recipe, engine, interpreter, profile, grader, judges)
         finally:
             await engine.close()
+
+
+def _check_same(engine: Engine, before: Trace | None) -> None:
+    """Traces that were written in two ways are not mixed: what a server can do may change under a run."""
+    kind = engine.name.partition(":")[0]
+    if before and before.engine.partition(":")[0] == kind == EngineKind.OPENAI and before.engine != engine.name:
+        raise RunError(
+            f"the traces there were written by {before.engine!r}, and the server is now {engine.name!r}; set the "
+            "server up as it was, or name a new --run-dir"
+        )
 
 
 def interpreter_of(recipe: Recipe) -> Interpreter:
@@ -112,7 +142,7 @@ def _as_before(settings: EngineSettings, before: Trace | None) -> EngineSettings
 
 def model_folder(recipe: Recipe, model: str) -> Path | None:
     """The folder that the engine loads; None where a server has the model."""
-    return known_folder(model) if recipe.engine.kind is EngineKind.TRANSFORMERS else None
+    return known_folder(model) if recipe.engine.kind is not EngineKind.OPENAI else None
 
 
 def known_folder(model: str) -> Path:
@@ -144,6 +174,8 @@ def interpreter_used(recipe: Recipe) -> InterpreterUsed:
 
 def trace_key(recipe: Recipe, model: str, policy: str) -> dict[str, Any]:
     """All that shapes a trace but for its problem and sample."""
+    way = recipe.engine.continuation
+    continuation = {} if way is Continuation.AUTO else {"continuation": way}
     search = {"search": recipe.rollout.search.model_dump()} if policy_base(policy) in SEARCHES else {}
     return {
         "seed": recipe.seed,
@@ -151,6 +183,7 @@ def trace_key(recipe: Recipe, model: str, policy: str) -> dict[str, Any]:
             "kind": recipe.engine.kind,
             "model": model_hash(recipe, model) or model,
             "dtype": recipe.engine.dtype,
+            **continuation,
             "profile": recipe.engine.profile,
         },
         "sampling": recipe.sampling.model_dump(mode="json"),
@@ -172,13 +205,13 @@ def policy_hash(policy: HintPolicy) -> str:
 
 
 def model_hash(recipe: Recipe, model: str) -> str | None:
-    """16 hex digits over the files of a model folder; None where a server has the model, or no folder is there.
-
-    Of a file above 64 MB the size and one MB from each end are taken.
-    """
+    """`folder_hash` of a model; None where a server has the model, or no folder is there."""
     folder = model_folder(recipe, model)
-    if folder is None or not folder.is_dir():
-        return None
+    return None if folder is None or not folder.is_dir() else folder_hash(folder)
+
+
+def folder_hash(folder: Path) -> str:
+    """16 hex digits over the files of a model folder; of a file above 64 MB, its size and one MB from each end."""
     digest = hashlib.sha256()
     for path in sorted(p for p in folder.iterdir() if p.is_file()):
         digest.update(f"{path.name} {path.stat().st_size}\n".encode())

@@ -5,12 +5,18 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 
 import pytest
-from fake_server import END, TEXT, Behaviour, refused_address, serving
+from fake_server import CONTEXT, END, TEXT, Behaviour, refused_address, serving
 
 from cort_data.engines import EngineKind, EngineSettings, Prefix, Sampling
+from cort_data.engines.base import Turn
+from cort_data.engines.capabilities import Capabilities
 from cort_data.engines.completions import split
-from cort_data.engines.openai import OpenAIEngine, Patience
-from cort_data.errors import EngineError
+from cort_data.engines.openai import OpenAIEngine, client_for
+from cort_data.engines.patience import Patience
+from cort_data.engines.server_probe import Server
+from cort_data.engines.settings import Continuation
+from cort_data.engines.wires import Abilities
+from cort_data.errors import ContextError, EngineError
 
 QUICK = Patience(connect_s=10, probe_s=30, chunk_s=30, attempts=3, pause_s=0.01, longest_pause_s=0.02)
 IMPATIENT = replace(QUICK, probe_s=1, chunk_s=1)
@@ -21,12 +27,20 @@ def sampling(tokens=100):
     return Sampling(temperature=0.6, top_p=0.95, seed=5, max_tokens=tokens)
 
 
+def known(behaviour):
+    """What the probe finds of a behaviour, without asking."""
+    way = Continuation.IDS if behaviour.vllm else Continuation(f"chat_{c}" if (c := behaviour.chat) else "text")
+    options = not behaviour.refuse_options
+    abilities = Abilities(way, logprobs=behaviour.logprobs and options, usage=behaviour.usage and options)
+    found = Capabilities(engine="openai", model="tiny", way=way, context=behaviour.context, counting=abilities.counting)
+    return Server(abilities, found)
+
+
 @asynccontextmanager
-async def opened(behaviour, patience=QUICK, in_flight=4, model="tiny"):
+async def opened(behaviour, patience=QUICK, in_flight=4):
     with serving(behaviour) as url:
-        settings = EngineSettings(kind=EngineKind.OPENAI, model=model, url=url, in_flight=in_flight)
-        engine = await OpenAIEngine.open(settings, patience)
-        behaviour.requests.clear()
+        settings = EngineSettings(kind=EngineKind.OPENAI, model="tiny", url=url, in_flight=in_flight)
+        engine = OpenAIEngine(client_for(settings, patience), settings, known(behaviour), patience)
         try:
             yield engine
         finally:
@@ -34,7 +48,7 @@ async def opened(behaviour, patience=QUICK, in_flight=4, model="tiny"):
 
 
 async def write(engine, prompt=PROMPT, tokens=100):
-    prefix = Prefix(prompt, await engine.encode(prompt))
+    prefix = Prefix(prompt, await engine.encode(prompt), Turn(prompt, "", "So"))
     return [chunk async for chunk in engine.generate(prefix, sampling(tokens))]
 
 
@@ -47,9 +61,12 @@ def text(chunks):
     return "".join(chunk.text for chunk in chunks)
 
 
-def failing(behaviour, **options):
-    with pytest.raises(EngineError) as raised:
-        asyncio.run(one(behaviour, **options))
+def failing(behaviour, model="tiny", patience=QUICK):
+    """The line of a server that cannot be opened."""
+    with serving(behaviour) as url:
+        settings = EngineSettings(kind=EngineKind.OPENAI, model=model, url=url)
+        with pytest.raises(EngineError) as raised:
+            asyncio.run(OpenAIEngine.open(settings, patience))
     assert "\n" not in str(raised.value)
     return str(raised.value)
 
@@ -61,7 +78,7 @@ def test_vllm_takes_and_gives_token_ids():
     assert [i for c in chunks for i in c.ids] == [*map(ord, TEXT), END]
     assert all(c.tokens == 1 and c.logprobs == (-0.5,) for c in chunks)
     assert chunks[-1].finish == "stop"
-    assert engine.context == 777
+    assert engine.context == CONTEXT
     assert engine.name == "openai:tiny"
     (request,) = behaviour.requests
     assert request["prompt"] == [ord(c) for c in PROMPT]
@@ -98,8 +115,11 @@ def test_length_ends_a_text():
     assert chunks[-1].finish == "length"
 
 
-@pytest.mark.parametrize("abilities", [{}, {"vllm": False}, {"vllm": False, "logprobs": False}])
-@pytest.mark.parametrize("failure", ["cut", "hang", 500, 503, 429])
+CHAT = {"vllm": False, "chat": "continue"}
+
+
+@pytest.mark.parametrize("abilities", [{}, {"vllm": False}, {"vllm": False, "logprobs": False}, CHAT])
+@pytest.mark.parametrize("failure", ["cut", "hang", "garbage", 500, 503, 429])
 def test_a_broken_text_goes_on_where_it_broke(abilities, failure):
     async def run(behaviour):
         async with opened(behaviour, IMPATIENT if failure == "hang" else QUICK) as engine:
@@ -108,10 +128,11 @@ def test_a_broken_text_goes_on_where_it_broke(abilities, failure):
 
     behaviour = Behaviour(**abilities)
     chunks = asyncio.run(run(behaviour))
-    assert text(chunks) == TEXT
-    assert sum(c.tokens for c in chunks) == len(TEXT) + 1
+    whole = TEXT.removeprefix("So") if "chat" in abilities else TEXT
+    assert text(chunks) == whole
+    assert sum(c.tokens for c in chunks) == len(whole) + 1
     assert len(behaviour.requests) == 2
-    delivered = 3 if failure in ("cut", "hang") else 0
+    delivered = 3 if failure in ("cut", "hang", "garbage") else 0
     assert behaviour.requests[1]["max_tokens"] == 100 - delivered
 
 
@@ -158,10 +179,10 @@ def test_the_pause_that_a_server_asks_for_is_kept(monkeypatch):
     assert 7.0 in pauses
 
 
-def test_garbage_within_a_stream_is_one_line():
+def test_half_a_json_line_again_and_again_is_one_line():
     async def run(behaviour):
         async with opened(behaviour) as engine:
-            behaviour.failures = ["garbage"]
+            behaviour.failures, behaviour.break_after = ["garbage"] * 9, 0
             with pytest.raises(EngineError, match="not the OpenAI API"):
                 await write(engine)
 
@@ -190,7 +211,7 @@ def test_in_flight_bounds_the_open_streams():
             await asyncio.gather(*(write(engine) for _ in range(8)))
             return behaviour.most_open
 
-    assert asyncio.run(run(Behaviour())) == 2
+    assert asyncio.run(run(Behaviour(pause_s=0.002))) == 2
 
 
 def test_a_wrong_model_name_lists_those_served():
@@ -225,5 +246,46 @@ def test_an_address_is_needed():
 
 
 def test_split_keeps_what_cannot_be_told_apart_together():
-    chunks = list(split("aé!", ["a", "\ufffd", "\ufffd", "!"], (1, 2, 3, 4), None, 4, None))
+    chunks = list(split("aé!", ("a", "\ufffd", "\ufffd", "!"), (1, 2, 3, 4), None, 4, None))
     assert [(c.text, c.ids) for c in chunks] == [("a", (1,)), ("é!", (2, 3, 4))]
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        ({"message": "You exceeded your quota", "code": "insufficient_quota"}, "the quota is used up (429)"),
+        ({"message": "You exceeded your quota", "code": None, "type": "insufficient_quota"}, "is kept"),
+    ],
+)
+def test_a_quota_that_is_used_up_is_not_waited_for(error, said):
+    async def run(behaviour):
+        async with opened(behaviour) as engine:
+            behaviour.failures = [429] * 9
+            behaviour.error = error
+            with pytest.raises(EngineError) as raised:
+                await write(engine)
+            assert said in str(raised.value)
+            assert not raised.value.transient
+            return len(behaviour.requests)
+
+    assert asyncio.run(run(Behaviour())) == 1
+
+
+@pytest.mark.parametrize("vllm", [True, False])
+def test_a_text_that_does_not_fit_is_told_apart(vllm):
+    async def run(behaviour):
+        async with opened(behaviour) as engine:
+            behaviour.context = 10
+            await write(engine)
+
+    with pytest.raises(ContextError, match="maximum context length is 10"):
+        asyncio.run(run(Behaviour(vllm=vllm)))
+
+
+def test_a_server_is_not_asked_for_more_than_there_is_room_for():
+    async def run(behaviour):
+        async with opened(behaviour) as engine:
+            await write(engine, tokens=1000)
+        return behaviour.requests[0]["max_tokens"]
+
+    assert asyncio.run(run(Behaviour(vllm=False, context=200))) == 200 - len(PROMPT) // 3

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from cort_data.engines.base import Chunk
+from cort_data.engines.capabilities import Capabilities
 from cort_data.errors import EngineError
 from cort_data.interpreter import Result, Status, new_namespace, run_cell
 from cort_data.recipe import parse_recipe
@@ -22,6 +23,7 @@ class FakeEngine:
 
     name = "fake"
     context = 4096
+    capabilities = Capabilities.in_process("fake", "fake", 4096)
 
     def __init__(self, delay_s: float = 0.0, failing: bool = False):
         self.delay_s = delay_s

@@ -78,3 +78,11 @@ def test_the_wheel_holds_the_nano_models(installed: set[str], model: str, file: 
 
 def test_the_wheel_holds_what_the_package_reads(installed: set[str]) -> None:
     assert {"cort_data/py.typed", "cort_data/profiles/nano.yaml", "cort_data/nano/hints/by_hand.md"} <= installed
+
+
+def test_the_wheel_holds_the_project_to_begin_with(installed: set[str]) -> None:
+    files = {
+        path.relative_to(ROOT).as_posix() for path in (ROOT / "cort_data/project/files").rglob("*") if path.is_file()
+    }
+    assert len(files) == 5
+    assert files <= installed

@@ -12,6 +12,7 @@ Let me compute this by hand.
 347*6: 7*6=42, write 2 carry 4; 4*6+4=28, write 8 carry 2; 3*6+2=20. So 347*6=2082.
 347*8: 7*8=56, write 6 carry 5; 4*8+5=37, write 7 carry 3; 3*8+3=27. So 347*8=2776.
 So 347*86=29842.
+That is the product of both, and the rest of the problem is about it.
 """
 WORK = BY_HAND.index("Let me")
 

@@ -17,6 +17,7 @@ from typing import Any
 from jinja2 import TemplateError
 
 from cort_data.errors import HintError
+from cort_data.hints import lexicon
 from cort_data.hints.controls import CONTROLS
 from cort_data.hints.library import load_library
 from cort_data.hints.template import Hint, Place
@@ -105,6 +106,8 @@ class _Watch:
 
     hint: Hint
     detector: Detector
+    needs: int
+    """Bits of the clauses that can matter to it; 0: all can."""
     uses: int = 0
     best: Span | None = None
     fired: set[int] = field(default_factory=set)
@@ -120,8 +123,8 @@ class Policy:
     """Watches one trace and says when a hint goes in."""
 
     def __init__(self, hints: Sequence[Hint], problem: Problem, seed: int) -> None:
-        self._watches = [_Watch(hint, hint.trigger.detector()) for hint in hints]
-        self._readers = [watch for watch in self._watches if watch.detector.reads]
+        self._watches = [_Watch(hint, hint.trigger.detector(), _needs(hint)) for hint in hints]
+        self._start_reading()
         self._problem = problem
         self._seed = seed
         self._language = "zh" if _CHINESE.search(problem.text) else "en"
@@ -140,10 +143,14 @@ class Policy:
             firing = self._restart(view)
             if firing is not None:
                 return firing
-        while self._read < len(view.clauses):
-            clause = view.clauses[self._read]
+        clauses = view.clauses
+        while self._read < len(clauses):
+            clause = clauses[self._read]
             self._read += 1
-            spans = [(w, span) for w in self._readers if (span := w.detector.read(view, clause)) is not None]
+            readers = self._readers.get(clause.stems & self._needed)
+            if readers is None:
+                readers = self._readers_of(clause.stems & self._needed)
+            spans = [(w, span) for w in readers if (span := w.detector.read(view, clause)) is not None]
             if spans and (firing := self._choose(view, spans, clause)):
                 return firing
         return None
@@ -152,7 +159,7 @@ class Policy:
         """A copy that watches a copy of the trace."""
         twin = copy.copy(self)
         twin._watches = [watch.fork() for watch in self._watches]
-        twin._readers = [watch for watch in twin._watches if watch.detector.reads]
+        twin._start_reading()
         twin._events = list(self._events)
         return twin
 
@@ -165,7 +172,19 @@ class Policy:
     def keep_only(self, hints: Collection[Hint]) -> None:
         """From here on no other hint goes in."""
         self._watches = [watch for watch in self._watches if watch.hint in hints]
-        self._readers = [watch for watch in self._watches if watch.detector.reads]
+        self._start_reading()
+
+    def _start_reading(self) -> None:
+        self._readers: dict[int, list[_Watch]] = {}
+        """Who reads a clause, by those of its bits that anybody asks for."""
+        self._needed = 0
+        for watch in self._watches:
+            self._needed |= watch.needs
+
+    def _readers_of(self, stems: int) -> list[_Watch]:
+        readers = [w for w in self._watches if w.detector.reads and (not w.needs or w.needs & stems)]
+        self._readers[stems] = readers
+        return readers
 
     def _restart(self, view: View) -> Firing | None:
         self._events.extend(self._near_misses())
@@ -224,6 +243,10 @@ class Policy:
             "last_output": view.last_output or "",
             "calls_left": view.calls_left,
         }
+
+
+def _needs(hint: Hint) -> int:
+    return lexicon.stems(hint.trigger.needs) if hint.trigger.needs else 0
 
 
 def _blocked(watch: _Watch, view: View) -> str | None:

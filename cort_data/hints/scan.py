@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 
 from cort_data.hints.triggers import TRIGGERS, Span, Trigger
-from cort_data.hints.view import View
+from cort_data.hints.view import MAX_CLAUSE, View
 from cort_data.profiles import load_profile
-from cort_data.trace import Segment, Trace
+from cort_data.trace import Kind, Segment, Trace
 
 
 def scan(trace: Trace, trigger: str) -> Iterator[Span]:
@@ -45,8 +45,8 @@ def _evidence(segments: Iterable[Segment], trigger: Trigger, think_close: str) -
     epoch, read, span = view.epoch, 0, detector.restart(view)
     if span is not None:
         yield span
-    for segment in segments:
-        view.append(segment.kind, segment.origin, segment.text)
+    for segment, text in _pieces(segments):
+        view.append(segment.kind, segment.origin, text)
         if view.epoch != epoch:
             epoch, read = view.epoch, 0
             yield None
@@ -56,6 +56,16 @@ def _evidence(segments: Iterable[Segment], trigger: Trigger, think_close: str) -
             if (span := detector.read(view, clause)) is not None:
                 yield span
         read = len(view.clauses)
+
+
+def _pieces(segments: Iterable[Segment]) -> Iterator[tuple[Segment, str]]:
+    """Text in small pieces: a detector that looks back from the end of the view must not pass much that comes later."""
+    for segment in segments:
+        if segment.kind is not Kind.TEXT:
+            yield segment, segment.text
+            continue
+        for at in range(0, len(segment.text), MAX_CLAUSE):
+            yield segment, segment.text[at : at + MAX_CLAUSE]
 
 
 @cache

@@ -13,6 +13,7 @@ import re
 from typing import NamedTuple
 
 from cort_data.blocks import feedback_body, is_failure
+from cort_data.hints import lexicon
 from cort_data.trace import Kind, Origin
 
 MAX_CLAUSE = 400
@@ -21,7 +22,9 @@ _CLAUSE = re.compile(r"(?:[^\n.!?;:,。！？；：，]++|[.!?;:,](?=\S))*+(?:\n
 _ENDS = frozenset("\n.!?;:,。！？；：，")  # without one of these, no clause can end
 _TEXT, _MODEL, _HUMAN = Kind.TEXT, Origin.MODEL, Origin.HUMAN  # looked up for every token
 _SENTENCE_ENDS = ".!?。！？"
-_NO_END = re.compile(r"(?:^\s*\(?\d{1,2}|\b(?:e\.g|i\.e|vs|approx|cf|etc|Eq|Fig))\.\s$")
+_NUMBERED = re.compile(r"\s*\(?\d{1,2}\.\s$")
+_SHORTENED = re.compile(r"\b(?:e\.g|i\.e|vs|approx|cf|etc|Eq|Fig)\.\s$")
+_SHORT = 8  # characters that hold the end of all these
 
 
 class Clause(NamedTuple):
@@ -33,6 +36,8 @@ class Clause(NamedTuple):
     sentence: int
     """Offset of the first character of its sentence."""
     ends_sentence: bool
+    stems: int = 0
+    """Which words stand in it, as bits of `lexicon`."""
 
 
 class View:
@@ -131,30 +136,35 @@ class View:
         self._tail, self._sentence, self._in_run = "", None, True
 
     def _cut_clauses(self) -> None:
-        at = 0
-        base = self.length - len(self._tail)
+        tail, at = self._tail, 0
+        base = self.length - len(tail)
         while not self._done:
-            match = _CLAUSE.match(self._tail, at)
-            end = match.end() if match else len(self._tail)
+            match = _CLAUSE.match(tail, at)
+            end = match.end() if match else len(tail)
             if end - at > MAX_CLAUSE:
                 end = at + MAX_CLAUSE
             elif match is None:
                 break
-            self._take(base, at, end)
+            self._take(base + at, tail[at:end])
             at = end
-        self._tail = self._tail[at:]
+        self._tail = tail[at:]
 
-    def _take(self, base: int, at: int, end: int) -> None:
-        text = self._tail[at:end]
+    def _take(self, start: int, text: str) -> None:
         if self._think_close in text:
             self._done = True
             return
-        blank = text.isspace()
-        if self._sentence is None and not blank:
-            self._sentence = base + end - len(text.lstrip())
-        last = text[-1] == "\n" or (text.rstrip()[-1:] in _SENTENCE_ENDS and _NO_END.search(text) is None)
-        if not blank:
-            assert self._sentence is not None
-            self.clauses.append(Clause(base + at, base + end, text, self._sentence, last))
+        bare = text.rstrip()
+        last = text[-1] == "\n" or (bare[-1:] in _SENTENCE_ENDS and not _goes_on(text))
+        if bare:
+            if self._sentence is None:
+                self._sentence = start + len(text) - len(text.lstrip())
+            self.clauses.append(Clause(start, start + len(text), text, self._sentence, last, lexicon.bits(text)))
         if last:
             self._sentence = None
+
+
+def _goes_on(text: str) -> bool:
+    """Does the full stop at the end of this clause belong to a number in a list or to a shortened word?"""
+    if text[-2:-1] != ".":
+        return False
+    return _NUMBERED.match(text) is not None or _SHORTENED.search(text, max(0, len(text) - _SHORT)) is not None

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from cort_data.hints.scan import detect
 from cort_data.hints.triggers import TRIGGERS, Span
-from cort_data.hints.triggers.steps import announcement, evaluations, plain
+from cort_data.hints.triggers.steps import announces_by_hand, evaluations, plain
 from cort_data.hints.view import View
 from cort_data.nano.corpus import Mixture, traces
 from cort_data.trace import Kind, Origin, Segment, segments_of
@@ -70,14 +70,16 @@ def test_manual_work_is_found_early_and_from_its_announcement_on():
     span = first("manual_arithmetic", said(BY_HAND))
     assert span.start == WORK
     assert span.end - WORK <= 70
-    assert "347*6: 7*6=42, write 2 carry 4" in BY_HAND[span.start : span.end]
+    assert "347*6: 7*6=42" in BY_HAND[span.start : span.end]
 
 
 WORKED_OUT = {
-    "products": "First 12*34 = 408.\nThen 408*5 = 2040.\nThen 2040+17 = 2057.\n",
-    "a chain": r"\(\frac{9 \times 10 \times 19}{6} = \frac{1710}{6} = 285\) so \(12 \cdot 285 = 3420\)." + "\n",
-    "roots": "|x - y| = sqrt(12² - 4*16) = sqrt(144 - 64) = sqrt(80) = 4*sqrt(5)\n",
-    "words": "2002 * 20 is 40040. Then 44444 - 40040 = 4404, and 2002 * 2 = 4004.\n",
+    "products": "First 12*34 = 408.\nThen 408*5 = 2040.\nThen 2040+17 = 2057.\nSo 2057/11 = 187.\n",
+    "a chain": r"\(\frac{9 \times 10 \times 19}{6} = \frac{1710}{6} = 285\) so \(12 \cdot 285 = 3420\)." + "\n"
+    r"Then \(6 \times 45 = 270\), and \(3420 - 270 + 9 = 3150 + 9 = 3159\)." + "\n",
+    "roots": "Plugging in:\n|x - y| = sqrt(12² - 4*16) = sqrt(144 - 64) = sqrt(80)\n"
+    "sqrt(80) = sqrt(16*5) = 4*sqrt(5)\nSo 4*4 + 5*5 = 16 + 25 = 41.\n",
+    "words": "2002 * 20 is 40040. Then 44444 - 40040 = 4404, and 2002 * 2 = 4004.\nSo 4404 - 4004 = 400.\n",
     "powers": "7^1 = 7, 7^2 = 49 ≡ 9 (mod 20), 7^3 = 343 ≡ 3 (mod 20), 7^4 = 2401.\n",
     "divisors": "I do this on paper.\nDivisors of 180: 1*180; 2*90; 3*60; 4*45; 5*36; 6*30.\n",
     "solving": "Expanding: x^2 - 8x + 16 + y^2 = 16\nSimplify: x^2 - 8x + y^2 = 0\n"
@@ -107,10 +109,12 @@ def test_setting_up_and_concluding_are_no_manual_work(text):
     assert first("manual_arithmetic", said(text)) is None
 
 
-def test_each_announcement_begins_a_new_span():
+def test_an_announcement_begins_a_new_span_if_the_work_before_has_ended():
     again = "Now I compute 29842 mod 7 by hand:\n29-4*7=1; 18-2*7=4; 44-6*7=2; 22-3*7=1.\n"
     starts = [span.start for span in firings("manual_arithmetic", [said(BY_HAND + again)])]
     assert starts == [WORK, len(BY_HAND)]
+    at_once = BY_HAND[: BY_HAND.index("That is")] + again
+    assert [span.start for span in firings("manual_arithmetic", [said(at_once)])] == [WORK]
 
 
 @pytest.mark.parametrize(
@@ -134,17 +138,17 @@ def test_counting_evaluations(text, count):
 
 
 @pytest.mark.parametrize(
-    ("text", "weight"),
+    ("text", "by_hand"),
     [
-        ("Let me compute this by hand.", 1.5),
-        ("Next I do the value step by step:", 1.5),
-        ("Let's calculate each term:", 0.5),
-        ("I run a script instead of doing it by hand.", 0.0),
-        ("The problem was solved by hand in 1742.", 0.0),
+        ("Let me compute this by hand.", True),
+        ("Next I do the value step by step:", True),
+        ("Let's calculate each term:", False),
+        ("I run a script instead of doing it by hand.", False),
+        ("The problem was solved by hand in 1742.", False),
     ],
 )
-def test_announcements(text, weight):
-    assert announcement(text) == weight
+def test_announcements(text, by_hand):
+    assert announces_by_hand(text) == by_hand
 
 
 DISTRUSTED = {
@@ -259,4 +263,4 @@ def test_scanning_gives_each_span_once_and_goes_on():
     model = [Segment(kind=Kind.TEXT, origin=Origin.MODEL, text=BY_HAND + again)]
     spans = list(detect(model, TRIGGERS["manual_arithmetic"]()))
     assert [span.start for span in spans] == [WORK, len(BY_HAND)]
-    assert spans[0].end == len(BY_HAND)
+    assert spans[0].end == BY_HAND.index("That is")

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from cort_data.hints import lexicon
 from cort_data.hints.triggers.base import Detector, Span, Trigger
 from cort_data.hints.triggers.chain import Chain
 from cort_data.hints.view import Clause, View
@@ -20,6 +21,12 @@ _WORK = re.compile(
     r"plug(?:ging)? (?:in|this|that|it)|(?:can|to|let me|let['’]s|and) factor\b|"
     r"solv(?:e|ing) (?:for|it for|(?:the|this|these) (?:\w+ )?(?:equations?|system|quadratic|cubic)))"
 )
+_MAY_WORK = lexicon.stems(
+    {"expand", "simplif", "substitut", "factor", "rearrang", "distribut", "collect", "complet", "multipl", "divid"}
+    | {"squar", "subtract", "add", "sides", "quadratic", "differentiat", "integrat", "derivative", "fraction"}
+    | {"isolat", "eliminat", "plug", "solv"}
+)
+"""Without one of these, no verb of algebra stands there."""
 _MACHINE = re.compile(r"(?:python|code|script|program|interpreter|sympy|solver|by machine)")
 _HAND = re.compile(r"(?:by hand|manually|on paper|step by step|term by term|longhand)\b")
 _VARIABLE = re.compile(
@@ -73,8 +80,8 @@ class _Algebra:
         equation = "=" in text
         if not (equation or "^" in text or "²" in text or "³" in text or "\\frac" in text or "∫" in text):
             return None
-        words = _before(view, clause)
-        named = _WORK.search(words) is not None
+        words, may = _before(view, clause)
+        named = may & _MAY_WORK != 0 and _WORK.search(words) is not None
         if not named and not (equation and self.chain.goes_on(clause)):
             return None
         if not _VARIABLE.search(text) or not _OPERATION.search(text) or _MACHINE.search(words):
@@ -89,12 +96,13 @@ class _Algebra:
         return Span(self.chain.start, clause.end, self.chain.score, self.threshold, reason)
 
 
-def _before(view: View, clause: Clause) -> str:
-    """The clause and those of its run that end at most REACH characters before it, in lower case."""
-    words = clause.text
+def _before(view: View, clause: Clause) -> tuple[str, int]:
+    """The clause and those of its run that end at most REACH characters before it, in lower case; their bits."""
+    words, stems = clause.text, clause.stems
     for earlier in reversed(view.clauses):
         if earlier.end < clause.start - REACH:
             break
         if earlier.start < clause.start:
             words = earlier.text + words
-    return words.lower()
+            stems |= earlier.stems
+    return words.lower(), stems

@@ -51,8 +51,8 @@ class Trigger(BaseModel):
 
     name: ClassVar[str]
     needs: ClassVar[frozenset[str]] = frozenset()
-    """Stems in lower case, or characters: a clause with none of them cannot matter to the detector, which may not be
-    shown it. None: it is shown every clause."""
+    """Parts of words in lower case, symbols, or 0 for any digit: a clause with none of them cannot matter to the
+    detector, which may not be shown it. None: it is shown every clause."""
 
     def detector(self) -> Detector:
         """A fresh detector for one trace."""

@@ -11,6 +11,8 @@ from cort_data.hints.triggers.base import Detector, Span, Trigger
 from cort_data.hints.view import MAX_CLAUSE, Clause, View
 
 _FILLER = re.compile(r"(?:(?:wait|hmm+|but|ok(?:ay)?|so|now|hold on|actually|no|yes|and|again)\b[\s,.!]*)+")
+_FILLERS_BEGIN = frozenset({"wa", "hm", "bu", "ok", "so", "no", "ho", "ac", "ye", "an", "ag"})
+"""Of the words above; most sentences begin with another one and need no match."""
 _EDGES = " \t\n.,;:!?*-"
 WINDOW = 60
 """Sentences back that a repeat is looked for."""
@@ -116,5 +118,7 @@ class _Loop:
 def _normal(sentence: str) -> str:
     """The sentence without the words that only fill it, and without its edges."""
     text = sentence.strip(_EDGES).lower()
+    if text[:2] not in _FILLERS_BEGIN:
+        return text
     filler = _FILLER.match(text)
     return text[filler.end() :] if filler else text

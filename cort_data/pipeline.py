@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine, Iterable, Iterator
 from itertools import islice
 from typing import Any
 
+from cort_data.budget import Allowance, Budget, open_allowance, record
 from cort_data.errors import RecipeError, RunError
 from cort_data.filters import build_filters
 from cort_data.profiles import load_profile
@@ -18,10 +19,11 @@ from cort_data.prompts import render_prompt
 from cort_data.recipe import Recipe, StageName
 from cort_data.runs import Key, RunDirectory
 from cort_data.sources import read_source
+from cort_data.spending import Spending
 from cort_data.stages import evaluate, synth
 from cort_data.stages.filter import KEPT_FILE, filter_traces, open_resources
 from cort_data.stages.workshop import interpreter_used
-from cort_data.trace import Problem
+from cort_data.trace import Problem, Trace
 from cort_data.traces_io import read_traces
 
 FILTER_VERSION = 1
@@ -60,21 +62,24 @@ def _first_problem(recipe: Recipe, stage: StageName) -> Problem:
     return next(plan.problems())
 
 
-def run_stages(run: RunDirectory, recipe: Recipe, stages: Iterable[StageName]) -> None:
-    """Run the stages; what is complete is reused. The run directory is entered (locked)."""
+def run_stages(run: RunDirectory, recipe: Recipe, stages: Iterable[StageName], budget: Budget | None = None) -> None:
+    """Run the stages; what is complete is reused. The run directory is entered (locked).
+
+    Raises BudgetError where the budget ends the writing of traces.
+    """
     stages = tuple(stages)
     check(run, recipe, stages)
+    allowance = open_allowance(run, recipe, budget or Budget())
     run.save_recipe(recipe)
-    for stage in stages:
-        if not asyncio.run(_STAGES[stage](run, recipe)):
-            print(f"{stage}: complete, reused", file=sys.stderr)
+    try:
+        for stage in stages:
+            if not asyncio.run(_STAGES[stage](run, recipe, allowance)):
+                print(f"{stage}: complete, reused", file=sys.stderr)
+    finally:
+        record(run, allowance)
 
 
-async def _synth(run: RunDirectory, recipe: Recipe) -> bool:
-    return await synth.synthesize(run, recipe)
-
-
-async def _filter(run: RunDirectory, recipe: Recipe) -> bool:
+async def _filter(run: RunDirectory, recipe: Recipe, _allowance: Allowance) -> bool:
     folder = run.stage(StageName.FILTER)
     _tell(StageName.FILTER, folder.enter_afresh(_filter_key(run, recipe)))
     if folder.manifest() is not None:
@@ -83,12 +88,18 @@ async def _filter(run: RunDirectory, recipe: Recipe) -> bool:
     async with open_resources(recipe.interpreter, list(_test_problems(recipe))) as resources:
         filters = build_filters(recipe.filter_specs(), resources)
         with Meter("filter", total, read=True) as meter:
-            funnel = await filter_traces(synth.traces(run, recipe), filters, folder.path, on_trace=meter.add)
-    folder.finish({**funnel.as_dict(), "seconds": round(meter.seconds, 1)})
+            spending = Spending()
+
+            def count(trace: Trace) -> None:
+                meter.add(trace)
+                spending.add(trace)
+
+            funnel = await filter_traces(synth.traces(run, recipe), filters, folder.path, on_trace=count)
+    folder.finish({**funnel.as_dict(), "spending": spending.as_dict(), "seconds": round(meter.seconds, 1)})
     return True
 
 
-async def _dataset(run: RunDirectory, recipe: Recipe) -> bool:
+async def _dataset(run: RunDirectory, recipe: Recipe, _allowance: Allowance) -> bool:
     folder = run.stage(StageName.DATASET)
     _complete(run, StageName.FILTER)
     filtered = run.stage(StageName.FILTER)
@@ -108,15 +119,11 @@ async def _dataset(run: RunDirectory, recipe: Recipe) -> bool:
     return True
 
 
-async def _evaluate(run: RunDirectory, recipe: Recipe) -> bool:
-    return await evaluate.evaluate(run, recipe)
-
-
-_STAGES: dict[StageName, Callable[[RunDirectory, Recipe], Coroutine[Any, Any, bool]]] = {
-    StageName.SYNTH: _synth,
+_STAGES: dict[StageName, Callable[[RunDirectory, Recipe, Allowance], Coroutine[Any, Any, bool]]] = {
+    StageName.SYNTH: synth.synthesize,
     StageName.FILTER: _filter,
     StageName.DATASET: _dataset,
-    StageName.EVAL: _evaluate,
+    StageName.EVAL: evaluate.evaluate,
 }
 
 

@@ -160,6 +160,13 @@ class TraceStore:
         self.index[head[1].decode()] = Place(number, offset, _digest(problem), failed)
 
 
+def written_traces(folder: Path) -> Iterator[Trace]:
+    """All traces in the shards below a folder, those too that failed and were written again."""
+    for path in sorted(folder.glob("**/traces-*.jsonl")):
+        with path.open("rb") as file:
+            yield from (Trace.from_json(line) for line in file if line.endswith(b"\n"))
+
+
 def _write_whole(file: int, line: bytes, size: int) -> None:
     """Write a line, or leave the file as long as it was."""
     rest = memoryview(line)

@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from cort_data.prices import Prices
+    from cort_data.spending import Spending
     from cort_data.stages.compare import Comparison
     from cort_data.statistics import Interval
 
@@ -75,6 +77,37 @@ def candidate_table(rows: list[dict[str, Any]]) -> Table:
             *("–" if share is None else f"{100 * share:.1f}" for share in shares),
             _saving(row["tokens_saved"]),
         )
+    return table
+
+
+_PARTS = {
+    "useful": "useful: in kept traces",
+    "rewound": "rewound or cut in kept traces",
+    "losing_branches": "losing branches beside kept traces",
+    "dropped": "dropped traces",
+}
+
+
+def spending_table(spending: Spending, prices: Prices) -> Table:
+    """What the tokens of the traces were good for; money where tokens have a price."""
+    total = spending.total
+    table = Table(
+        title=f"Spending on {spending.traces:,} traces, {spending.kept:,} of them kept",
+        caption="prompts are shared out as the written tokens are; cached: a stream before had sent or written it",
+        box=SIMPLE,
+        title_justify="left",
+        caption_justify="left",
+    )
+    table.add_column("")
+    paid = prices.output_per_million is not None
+    money = (prices.currency,) if paid else ()
+    for heading in ("written tokens", "share", "fresh prompt tokens", "cached prompt tokens", *money):
+        table.add_column(heading, justify="right")
+    for name, tokens in (*((_PARTS[part], t) for part, t in spending.tokens.items()), ("all", total)):
+        share = tokens.output / total.output if total.output else 0
+        counts = (f"{n:,.0f}" for n in (tokens.fresh, tokens.cached))
+        row = (name, f"{tokens.output:,.0f}", f"{share:.1%}", *counts)
+        table.add_row(*row, *((f"{prices.money(tokens):,.4f}",) if paid else ()))
     return table
 
 

@@ -1,7 +1,7 @@
 """The `cort` command: one module a command group, imported when it is asked for.
 
-Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 the check or run found failures, 2 usage or bad
-input (one line), 130 interrupted.
+Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 the check or run found failures or a limit on its
+spending, 2 usage or bad input (one line), 130 interrupted.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def main() -> None:
         app()
     except CortError as error:
         print(f"cort: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
+        raise SystemExit(error.exit_code) from None
     except _InterruptedError:
         again = shlex.join(["cort", *sys.argv[1:]])
         print(f"\ncort: interrupted; what is finished is kept. Continue with: {again}", file=sys.stderr)

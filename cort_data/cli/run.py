@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cort_data.cli.options import Sets
+from cort_data.cli.options import MaxCost, MaxHours, MaxTokens, Sets
 from cort_data.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -24,6 +24,9 @@ def run(
         Path | None, typer.Option("--from", metavar="RUN", help="Fork this run: take its stages before --at.")
     ] = None,
     at: Annotated[str | None, typer.Option("--at", metavar="STAGE", help="First stage of the fork's own.")] = None,
+    max_tokens: MaxTokens = None,
+    max_cost: MaxCost = None,
+    max_hours: MaxHours = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and the first prompt.")] = False,
 ) -> None:
     """Run a recipe from problems to data set and tables; goes on where it was stopped.
@@ -31,10 +34,15 @@ def run(
     What is complete is reused. More problems or samples extend the traces that are there; another filter does the
     filter stage again; what would mix two settings is refused.
 
+    A limit (--max-…) ends the command with 1 once the traces that were begun are finished. Tokens and cost count over
+    the whole run, hours from the start of the command. Started again with a higher limit, it goes on.
+
     Examples: `cort run nano` · `cort run nano --set rollout.samples=2 --until filter` ·
+    `cort run hint_engineering --max-tokens 5000000` ·
     `cort run nano --from runs/nano --at filter --run-dir runs/strict --set filters='[answer]'`
     """
     from cort_data import pipeline
+    from cort_data.budget import Budget
     from cort_data.cli import summary
     from cort_data.recipe import load_recipe
     from cort_data.runs import RunDirectory
@@ -52,7 +60,7 @@ def run(
         if origin is not None and first is not None:
             run.fork_from(origin, before=first)
         print(f"run directory: {folder}", file=sys.stderr)
-        pipeline.run_stages(run, loaded, stages)
+        pipeline.run_stages(run, loaded, stages, Budget(max_tokens, max_cost, max_hours))
         summary.print_results(run, loaded, stages)
 
 

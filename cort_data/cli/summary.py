@@ -15,9 +15,10 @@ from cort_data.funnel import Funnel
 from cort_data.recipe import Recipe, StageName
 from cort_data.runs import RunDirectory
 from cort_data.shards import TraceStore
+from cort_data.spending import Spending
 from cort_data.stages import evaluate, synth
 from cort_data.stages.writing import Work
-from cort_data.tables import candidate_table, out, policy_table
+from cort_data.tables import candidate_table, out, policy_table, spending_table
 
 
 def print_plan(folder: Path, recipe: Recipe, stages: Sequence[StageName]) -> None:
@@ -39,6 +40,8 @@ def print_results(run: RunDirectory, recipe: Recipe, stages: Sequence[StageName]
     if StageName.FILTER in stages:
         counts = run.stage(StageName.FILTER).manifest() or {}
         console.print(Funnel("filter", counts["kept"], Counter(counts["dropped"])).table())
+        if "spending" in counts:  # not in runs of earlier versions
+            console.print(spending_table(Spending.from_dict(counts["spending"]), recipe.prices))
     if StageName.EVAL in stages:
         print_policies(run, console)
         for model in evaluate.models(recipe):

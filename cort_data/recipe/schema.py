@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from cort_data.engines.settings import EngineSettings
 from cort_data.errors import RecipeError
+from cort_data.prices import Prices
 from cort_data.prompts import check_prompt
 from cort_data.rollout import RolloutSettings
 from cort_data.search import SearchSettings
@@ -193,6 +194,7 @@ class Recipe(_Section):
         tuple[FilterEntry, ...], Field(description="Filters in the order in which drops are counted")
     ] = ()
     eval: Annotated[EvalSettings, Field(description="The policy comparison on the test problems")] = EvalSettings()
+    prices: Annotated[Prices, Field(description="What the engine costs; shapes no result")] = Prices()
     stages: Annotated[tuple[StageName, ...], Field(min_length=1, description="Stages to run, in order")] = (
         StageName.SYNTH,
         StageName.FILTER,
@@ -217,10 +219,11 @@ class Recipe(_Section):
         return parse_filters(entry.model_dump() for entry in self.filters)
 
     def digest(self) -> str:
-        """16 hex digits over all that shapes the results: paths, addresses and `in_flight` are left out."""
+        """16 hex digits over all that shapes the results: paths, addresses, prices and `in_flight` are left out."""
         tree = self.model_dump(mode="json") | {"interpreter": self.interpreter.semantics()}
         for path in (("engine", "in_flight"), ("engine", "url")):
             del tree[path[0]][path[1]]
+        del tree["prices"]
         for role in ("synth", "test"):
             if tree["problems"][role] and tree["problems"][role]["source"] != "nano":
                 tree["problems"][role]["source"] = "file"

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from cort_data.budget import Allowance, unlimited
 from cort_data.errors import RecipeError
 from cort_data.grading import Grader, Verdict, extract_answer
 from cort_data.profiles import load_profile
@@ -127,9 +128,13 @@ def folder(run: RunDirectory, model: str, policy: str) -> StageFolder:
     return run.stage(StageName.EVAL, f"{re.sub(r'[^A-Za-z0-9.]+', '-', model).strip('-')}/{policy}")
 
 
-async def evaluate(run: RunDirectory, recipe: Recipe) -> bool:
-    """Write and grade what is missing, and the results to `eval/results.json`. False if nothing was missing."""
-    written = [await _write(run, recipe, model) for model in models(recipe)]
+async def evaluate(run: RunDirectory, recipe: Recipe, allowance: Allowance | None = None) -> bool:
+    """Write and grade what is missing, and the results to `eval/results.json`. False if nothing was missing.
+
+    Raises BudgetError if the allowance is used up.
+    """
+    allowance = allowance or unlimited()
+    written = [await _write(run, recipe, model, allowance) for model in models(recipe)]
     rows = [row for model in models(recipe) for row in _rows(run, recipe, model)]
     text = json.dumps(_results(recipe, rows), indent=2, ensure_ascii=False) + "\n"
     write_atomically(results_file(run), text)
@@ -141,7 +146,7 @@ def results_file(run: RunDirectory) -> Path:
     return run.path / StageName.EVAL / "results.json"
 
 
-async def _write(run: RunDirectory, recipe: Recipe, model: str) -> bool:
+async def _write(run: RunDirectory, recipe: Recipe, model: str, allowance: Allowance) -> bool:
     """All policies of a model in one go, so that the engine is never left half empty between two."""
     with ExitStack() as stack:
         work: dict[str, Work] = {}
@@ -159,9 +164,10 @@ async def _write(run: RunDirectory, recipe: Recipe, model: str) -> bool:
             async with open_workshop(recipe, model, before) as workshop:
                 for policy in todo:
                     folder(run, model, policy).save_engine(workshop.engine.capabilities)
+                writer = _writer(workshop, recipe.eval.teacher_tokens)
+                allowance.expect(max(recipe.rollout.tokens * writer(policy).width for policy in todo))
                 with meter:
-                    writer = _writer(workshop, recipe.eval.teacher_tokens)
-                    await write_traces(todo.values(), writer, recipe.engine.in_flight, meter)
+                    await write_traces(todo.values(), writer, recipe.engine.in_flight, meter, allowance)
         for policy, item in todo.items():
             item.store.sync()
             manifest = provenance(recipe, model, meter) | summary(item.traces())

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from cort_data.errors import RecipeError
+from cort_data.budget import Allowance, unlimited
+from cort_data.errors import BudgetError, RecipeError
 from cort_data.progress import Meter
 from cort_data.recipe import Recipe, StageName
 from cort_data.runs import RunDirectory
@@ -35,8 +38,9 @@ def key(recipe: Recipe) -> dict[str, Any]:
     return {"stage": "synth", "version": VERSION, **trace_key(recipe, recipe.engine.model, recipe.rollout.policy)}
 
 
-async def synthesize(run: RunDirectory, recipe: Recipe) -> bool:
-    """Write the missing traces. False if there was nothing to do."""
+async def synthesize(run: RunDirectory, recipe: Recipe, allowance: Allowance | None = None) -> bool:
+    """Write the missing traces. False if there was nothing to do. Raises BudgetError if the allowance is used up."""
+    allowance = allowance or unlimited()
     folder = run.stage(StageName.SYNTH)
     folder.enter(key(recipe))
     with TraceStore(folder.path) as store:
@@ -49,11 +53,25 @@ async def synthesize(run: RunDirectory, recipe: Recipe) -> bool:
         meter = Meter("synth", survey.missing)
         if survey.missing:
             async with open_workshop(recipe, recipe.engine.model, store.first()) as workshop:
-                with meter:
-                    await write_traces([work], workshop.writer, recipe.engine.in_flight, meter)
+                folder.save_engine(workshop.engine.capabilities)
+                allowance.expect(recipe.rollout.tokens * workshop.writer(recipe.rollout.policy).width)
+                with meter, _naming_what_is_whole(work):
+                    await write_traces([work], workshop.writer, recipe.engine.in_flight, meter, allowance)
         store.sync()
         folder.finish({"stage": "synth", **provenance(recipe, recipe.engine.model, meter), **summary(work.traces())})
     return True
+
+
+@contextmanager
+def _naming_what_is_whole(work: Work) -> Iterator[None]:
+    """A limit that stops the synthesis also says how to make do with what is written."""
+    try:
+        yield
+    except BudgetError as stop:
+        traces = sum(1 for _ in itertools.takewhile(work.has, work.plan.ids()))
+        whole = traces // work.plan.samples
+        make_do = f"; --set problems.synth.n={whole} makes do with the problems that are done" if whole else ""
+        raise BudgetError(f"{stop}{make_do}") from None
 
 
 def traces(run: RunDirectory, recipe: Recipe) -> Iterator[Trace]:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import platform
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any
+from typing import Any, NamedTuple
 
+from cort_data.budget import Allowance
 from cort_data.candidates import CandidateTable
-from cort_data.errors import CortError, EngineError, RecipeError, RunError
+from cort_data.errors import BudgetError, CortError, EngineError, RecipeError, RunError
 from cort_data.progress import Meter
 from cort_data.recipe import Recipe
 from cort_data.rollout import Job, Writer, rollout_seed
@@ -91,26 +93,75 @@ class Work:
         return place is not None and not place.failed
 
 
-async def write_traces(work: Iterable[Work], writer: Callable[[str], Writer], in_flight: int, meter: Meter) -> None:
-    """Write all missing traces, `in_flight` rollouts at once. Raises EngineError if the engine fails time after time.
+async def write_traces(
+    work: Iterable[Work], writer: Callable[[str], Writer], in_flight: int, meter: Meter, allowance: Allowance
+) -> None:
+    """Write all missing traces, `in_flight` rollouts at once, as far as the allowance goes.
 
-    A failed rollout is a recorded trace; a resumed run writes it again.
+    A failed rollout is a recorded trace; a resumed run writes it again. Raises EngineError if the engine fails time
+    after time, BudgetError if traces are left that the allowance does not allow.
     """
-    tasks = _tasks(work, writer)
+    queue = _Queue(_tasks(work, writer), allowance)
     recorder = _Recorder(meter)
     room = _Room(in_flight)
 
     async def worker() -> None:
-        for shared, job, store in tasks:
-            async with room.of(shared.width):
-                recorder.record(await shared.run(job), store)
+        while (task := await queue.next()) is not None:
+            async with room.of(task.writer.width):
+                started = time.monotonic()
+                trace = await task.writer.run(task.job)
+                recorder.record(trace, task.store)
+            await queue.done(trace, time.monotonic() - started)
 
     try:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(in_flight):
-                group.create_task(worker())
+        with allowance.writing():
+            async with asyncio.TaskGroup() as group:
+                for _ in range(in_flight):
+                    group.create_task(worker())
     except* CortError as errors:
         raise _first(errors) from None
+    queue.check(meter)
+
+
+class _Task(NamedTuple):
+    writer: Writer
+    job: Job
+    store: TraceStore
+
+
+class _Queue:
+    """Hands out traces to be written, in the order of the plan, while the allowance lets one more begin."""
+
+    def __init__(self, tasks: Iterator[_Task], allowance: Allowance) -> None:
+        self._tasks, self._allowance = tasks, allowance
+        self._running = 0
+        self._changed = asyncio.Condition()
+        self._stopped: str | None = None
+
+    async def next(self) -> _Task | None:
+        """The next one; None if none is left, or if it may not begin even when all others have ended."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: not self._running or self._allowance.reached(self._running) is None)
+            self._stopped = self._stopped or self._allowance.reached(self._running)
+            task = None if self._stopped else next(self._tasks, None)
+            self._running += task is not None
+            return task
+
+    async def done(self, trace: Trace, seconds: float) -> None:
+        """One is written."""
+        self._allowance.count(trace, seconds)
+        async with self._changed:
+            self._running -= 1
+            self._changed.notify_all()
+
+    def check(self, meter: Meter) -> None:
+        """Raises BudgetError if a limit has left something to be written."""
+        if self._stopped and next(self._tasks, None) is not None:
+            raise BudgetError(
+                f"{self._stopped}: one trace more might pass it; {meter.total - meter.traces:,} traces are still to be "
+                f"written, so far {self._allowance.summary()}; what is finished is kept: start the same command with "
+                "a higher limit to go on"
+            )
 
 
 class _Room:
@@ -134,12 +185,11 @@ class _Room:
                 self._changed.notify_all()
 
 
-def _tasks(work: Iterable[Work], writer: Callable[[str], Writer]) -> Iterator[tuple[Writer, Job, TraceStore]]:
-    for item in work:
-        shared = writer(item.plan.policy)
+def _tasks(work: Iterable[Work], writer: Callable[[str], Writer]) -> Iterator[_Task]:
+    for item, shared in [(item, writer(item.plan.policy)) for item in work]:  # what is refused, is before any work
         for name, job in item.plan.jobs():
             if not item.has(name):
-                yield shared, job, item.store
+                yield _Task(shared, job, item.store)
 
 
 def _first(group: BaseExceptionGroup[CortError]) -> CortError:

@@ -2,14 +2,21 @@
 
 import asyncio
 import itertools
+import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cort_data.errors import RecipeError
 from cort_data.grading import Grade, Grader, Verdict, extract, extract_answer
 from cort_data.grading.compare import MAX_CHARS, compare_texts
+from cort_data.grading.forms import Words
+from cort_data.grading.rules import DISAGREE, settle
+
+PAIRS = Path(__file__).parent / "data" / "grading_pairs.jsonl"
 
 
 @pytest.fixture(scope="module")
@@ -332,3 +339,68 @@ class TestGrader:
     def test_bounds_must_be_positive(self, options: dict[str, int]) -> None:
         with pytest.raises(ValueError, match="must be positive"):
             Grader(**options)
+
+
+class TestRulesDisagree:
+    def test_another_verdict_of_another_rule_leaves_the_pair_unscored_and_named(self) -> None:
+        grade = settle(Grade(Verdict.EQUAL, "by algebra"), [("numeric", Grade(Verdict.DIFFERENT, "at points"))])
+        assert grade.verdict is Verdict.UNSCORED
+        assert grade.reason == f"{DISAGREE}: cort equal (by algebra), numeric different (at points)"
+
+    @pytest.mark.parametrize("opinion", [None, Grade(Verdict.UNSCORED, "?"), Grade(Verdict.EQUAL, "yes")])
+    def test_no_opinion_and_the_same_one_leave_the_verdict(self, opinion: Grade | None) -> None:
+        assert settle(Grade(Verdict.EQUAL, "r"), [("numeric", opinion)]) == Grade(Verdict.EQUAL, "r")
+
+    def test_what_the_first_rule_cannot_judge_no_other_rule_decides(self) -> None:
+        first = Grade(Verdict.UNSCORED, "timeout")
+        assert settle(first, [("numeric", Grade(Verdict.EQUAL, "yes"))]) == first
+
+    def test_a_disagreement_in_the_worker_and_one_in_this_process(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("cort_data.grading.compare.read", lambda text: Words(text[0]))  # a bug in the first reader
+        with Grader() as grader:
+            assert grader.grade("12", "13").reason.startswith(DISAGREE)
+            assert grader.grade("12", "12.0").verdict is Verdict.EQUAL
+
+    def test_an_unknown_rule_is_refused_with_the_names(self) -> None:
+        with pytest.raises(
+            RecipeError, match=r"unknown grading rule 'numerc'; did you mean numeric\? there are numeric"
+        ):
+            Grader(rules=["numerc"])
+
+    def test_a_rule_of_another_distribution_judges_in_the_worker(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        info = tmp_path / "brought-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: brought\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(
+            "[cort_data.graders]\nstrict = brought:judge\nbroken = brought:nothing\n"
+        )
+        (tmp_path / "brought.py").write_text(
+            "from cort_data.grading import Grade, Verdict\n"
+            "def judge(first, second):\n"
+            "    return Grade(Verdict.DIFFERENT, 'not the same text')\n"
+        )
+        monkeypatch.syspath_prepend(tmp_path)
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+        with Grader(rules=["strict"]) as grader:
+            assert grader.grade("1/2", "0.5").reason.endswith("strict different (not the same text)")
+            assert grader.grade("1/2", "1/2").verdict is Verdict.EQUAL
+        with pytest.raises(RecipeError, match=r"'broken' \(entry point brought:nothing\) cannot be loaded"):
+            Grader(rules=["broken"])
+
+
+class TestOurPairs:
+    """The labelled pairs: no false accept, no false reject; benchmarks/grading.py measures the rates."""
+
+    def test_verdicts_agree_with_the_labels(self, grader: Grader) -> None:
+        rows = [json.loads(line) for line in PAIRS.read_text("utf-8").splitlines()]
+        assert len(rows) >= 500
+        answers = [row["answer"] if "answer" in row else extract_answer(row["completion"]) for row in rows]
+        grades = grader.grade_many((row["gold"], answer) for row, answer in zip(rows, answers, strict=True))
+        wrong = [
+            (row["gold"], answer, grade)
+            for row, answer, grade in zip(rows, answers, grades, strict=True)
+            if grade.verdict not in (row["verdict"], Verdict.UNSCORED)
+        ]
+        assert not wrong

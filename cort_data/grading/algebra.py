@@ -7,6 +7,7 @@ never reach it (`forms` writes decimals as fractions), hence no tolerance makes 
 
 import logging
 from functools import lru_cache
+from typing import Any
 
 import sympy
 from latex2sympy2_extended import NormalizationConfig
@@ -23,6 +24,7 @@ _FORMULA = LatexExtractionConfig(
     )
 )
 _DIGITS = 20
+_BITS = 70  # of as many digits; a float of the machine ends at 10^308
 _CLEARLY_APART = 1e-9
 """Relative difference of two values evaluated to 20 digits beyond which no identity can make them equal."""
 _NOISE = 1e-15
@@ -57,7 +59,12 @@ def _parsed(tex: str) -> sympy.Basic | None:
         extraction_mode="first_match",
         parsing_timeout=None,
     )
-    return found[0] if found else None
+    return _with_imaginary_unit(found[0]) if found else None
+
+
+def _with_imaginary_unit(value: sympy.Basic) -> sympy.Basic:
+    """`i` is read as a symbol; in an answer it is the imaginary unit."""
+    return value.subs({symbol: sympy.I for symbol in value.free_symbols if str(symbol) == "i"})
 
 
 def _apart(first: str, second: str) -> bool:
@@ -66,18 +73,18 @@ def _apart(first: str, second: str) -> bool:
     if values[0] is None or values[1] is None:
         return False
     difference = abs(values[0] - values[1])
-    return difference > max(_NOISE, _CLEARLY_APART * max(abs(values[0]), abs(values[1])))
+    return bool(difference > max(_NOISE, _CLEARLY_APART * max(abs(values[0]), abs(values[1]))))
 
 
 @lru_cache(maxsize=1024)
-def _at_a_point(tex: str) -> complex | None:
+def _at_a_point(tex: str) -> Any:  # noqa: ANN401 - a number of mpmath, which has no types
     """The value where each symbol is a number that its name determines; None for sets, relations, infinities."""
     value = _parsed(tex)
     if not isinstance(value, sympy.Expr) or value.has(sympy.oo, -sympy.oo):
         return None
     point = {symbol: _coordinate(str(symbol)) for symbol in value.free_symbols}
     try:
-        return complex(value.subs(point).evalf(_DIGITS))
+        return value.subs(point).evalf(_DIGITS)._to_mpmath(_BITS)
     except (TypeError, ValueError, OverflowError, ArithmeticError, AttributeError):
         return None  # no number comes out: left to verify
 

@@ -84,7 +84,7 @@ Form = Number | Based | Words | Prose | Formula | Relation | Group | Assignment
 _TO_TWELVE = "zero one two three four five six seven eight nine ten eleven twelve"
 _NUMBER_WORDS = {word: number for number, word in enumerate(_TO_TWELVE.split())}
 _DIGITS = {**_NUMBER_WORDS, "sixteen": 16}
-_BASED = re.compile(r"([0-9A-Z]+)\s*_\s*(?:\{\s*(\w+)\s*\}|(\d))")
+_BASED = re.compile(r"\(?([0-9A-Z]+)\)?\s*_\s*(?:\{\s*(\w+)\s*\}|(\d))")
 _NAMED = re.compile(r"[^\W\d_][\w\s.,'’()/-]*|\([^\W\d_]\)")
 _ARTICLE = re.compile(r"^(?:an?|the)\s+(?=\w{2})")
 _COMMAND = re.compile(r"\\(?:begin|end)\{\w+\}|\\[a-zA-Z]+")
@@ -92,6 +92,7 @@ _SHORT_WORD = re.compile("[A-Z]|yes|no|odd|all|dne", re.IGNORECASE)  # else lett
 _LONG_WORD = re.compile(r"[^\W\d_]{4,}|[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _SYMBOL = r"\\?[a-zA-Z]+'?(?:_(?:\w|\{\w+\}))?(?:\([a-zA-Z](?:,\s*[a-zA-Z])*\))?"
 _ASSIGNMENT = re.compile(rf"\s*({_SYMBOL})\s*(?:=|\\in(?![a-zA-Z]))(.*)", re.DOTALL)
+_TUPLE = re.compile(r"\(\s*[a-zA-Z](?:\s*,\s*[a-zA-Z])+\s*\)\s*=\s*(\(.*\))", re.DOTALL)
 _SIGN = re.compile(r"\\(?:le|ge|ne|lt|gt|equiv|approx)(?![a-zA-Z])|(?<![<>!])=|[<>]")
 _TOKEN = re.compile(r"\\(?:[a-zA-Z]+|.)|.", re.DOTALL)
 _DEGREES = re.compile(r"(\d+)\s*\\degree")  # inside a sine
@@ -120,6 +121,8 @@ def _compound(plain: str, depth: int) -> Form | None:
     if len(parts) > 1:
         return _group("", parts, "", plain, depth)
     signs = _SIGN.findall(plain)
+    if signs == ["="] and (named := _TUPLE.fullmatch(plain)) is not None:
+        return _bracketed(named[1], depth)  # (x, y) = (3, 4)
     if (assignment := _assignment(plain, signs, depth)) is not None:
         return assignment
     if signs and not spelled_out(plain):

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
@@ -19,7 +19,8 @@ from typing import Self
 
 from cort_data.errors import CortError
 from cort_data.grading.compare import compare_texts
-from cort_data.grading.verdict import Grade, Verdict, different, unscored
+from cort_data.grading.rules import DEFAULT, SHIPPED, find_rule, settle
+from cort_data.grading.verdict import Grade, Verdict, different, equal, unscored
 
 _START_S = 120.0
 """A worker imports sympy first: seconds on a busy machine."""
@@ -33,16 +34,22 @@ _PENDING = 64
 class Grader:
     """Says whether an answer equals the gold answer. Verdicts do not depend on which of the two is the gold.
 
-    `workers` processes start when the first pair needs algebra. A pair that takes more than `timeout_s` CPU seconds
-    is unscored with the reason "timeout". Thread-safe; close it, or use it as a context manager.
+    `rules` name those that judge beside the first one; where one of them disagrees, the pair is unscored. `workers`
+    processes start when the first pair needs algebra. A pair that takes more than `timeout_s` CPU seconds
+    is unscored with the reason "timeout". Thread-safe; close it, or use it as a context manager. Raises RecipeError for
+    a rule that is not there.
     """
 
-    def __init__(self, workers: int = 1, timeout_s: float = 5.0) -> None:
+    def __init__(self, workers: int = 1, timeout_s: float = 5.0, rules: Sequence[str] = DEFAULT) -> None:
         if workers < 1 or timeout_s <= 0:
             raise ValueError(f"workers and timeout_s must be positive, got {workers} and {timeout_s}")
+        for name in rules:
+            find_rule(name)
+        self._rules = tuple(rules)
+        self._own = set(rules) <= set(SHIPPED)
         self._window = _PENDING * workers
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="grader")
-        self._workers = [_Worker(timeout_s) for _ in range(workers)]
+        self._workers = [_Worker(timeout_s, self._rules) for _ in range(workers)]
         self._idle: SimpleQueue[_Worker] = SimpleQueue()
         for worker in self._workers:
             self._idle.put(worker)
@@ -81,13 +88,16 @@ class Grader:
         self.close()
 
     def _start(self, gold: str | None, answer: str | None) -> "Future[Grade]":
-        if (grade := _exact(gold, answer)) is not None:
-            done: Future[Grade] = Future()
-            done.set_result(grade)
-            return done
+        grade = _plain(gold, answer)
         # Sorted: the two orders of a pair are the same piece of work, with the same verdict and reason.
         first, second = sorted((str(gold), str(answer)))
-        return self._threads.submit(self._ask, first, second)
+        if grade is None and self._own and (exact := compare_texts(first, second, _undecided)) is not None:
+            grade = settle(exact, ((name, SHIPPED[name](first, second)) for name in self._rules))
+        if grade is None:
+            return self._threads.submit(self._ask, first, second)
+        done: Future[Grade] = Future()
+        done.set_result(grade)
+        return done
 
     def _ask(self, first: str, second: str) -> Grade:
         worker = self._idle.get()
@@ -97,21 +107,25 @@ class Grader:
             self._idle.put(worker)
 
 
-def _exact(gold: str | None, answer: str | None) -> Grade | None:
-    """The verdict where no algebra is needed."""
+def _plain(gold: str | None, answer: str | None) -> Grade | None:
+    """The verdict where there is nothing to read."""
     if gold is None or not gold.strip():
         return unscored("no gold answer")
     if answer is None or not answer.strip():
         return different("no answer")
-    first, second = sorted((gold, answer))
-    return compare_texts(first, second, lambda _first, _second: None)
+    return equal("same text") if gold.strip() == answer.strip() else None
+
+
+def _undecided(first: str, second: str) -> None:
+    """Algebra is for the worker processes."""
 
 
 class _Worker:
     """One worker process, started when asked and again after it was killed; used by one thread at a time."""
 
-    def __init__(self, timeout_s: float) -> None:
+    def __init__(self, timeout_s: float, rules: Sequence[str]) -> None:
         self._timeout_s = timeout_s
+        self._rules = rules
         self._process: subprocess.Popen[bytes] | None = None
         self._closed = False
 
@@ -139,7 +153,7 @@ class _Worker:
 
     def _running(self) -> "subprocess.Popen[bytes]":
         if self._process is None:
-            self._process = _start_process()
+            self._process = _start_process(self._rules)
             if _read_line(self._process, _START_S) != "ready":
                 self._lost(self._process)
                 raise CortError(
@@ -159,11 +173,11 @@ class _Worker:
         return unscored(f"the worker died (exit status {code})")
 
 
-def _start_process() -> "subprocess.Popen[bytes]":
+def _start_process(rules: Sequence[str]) -> "subprocess.Popen[bytes]":
     package_root = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join(filter(None, [package_root, os.environ.get("PYTHONPATH")]))
     return subprocess.Popen(
-        [sys.executable, "-P", "-m", "cort_data.grading.worker"],
+        [sys.executable, "-P", "-m", "cort_data.grading.worker", *rules],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

@@ -44,6 +44,8 @@ _REWRITES: tuple[tuple[str, str], ...] = (
     (r"\\rbrace(?![a-zA-Z])", r"\\}"),
     (r"\\(?:varnothing|emptyset)(?![a-zA-Z])|\\\{\s*\\\}", r"\\emptyset "),
     (r"\^\s*\{?\s*\\circ\s*\}?|\\degrees?(?![a-zA-Z])", r"\\degree "),
+    (r"\\log\s*_\s*(?:e|\{\s*e\s*\})(?![a-zA-Z])", r"\\ln "),
+    (r"\\log\s*_\s*(\d)\s*", r"\\log_{\1}"),
     (r"\\%", "%"),
     (r"\\begin\{([bvB]?)matrix\}", r"\\begin{pmatrix}"),
     (r"\\end\{([bvB]?)matrix\}", r"\\end{pmatrix}"),

@@ -13,12 +13,11 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from pydantic import ValidationError
-
 from cort_data.errors import TraceError
+from cort_data.fences import parse as parse_fences
 from cort_data.profiles import Dialect, Payload, Profile, Quirk, Tags, load_profile
 from cort_data.steps import Run, Step, StepKind, answer, fenced, notice, output, program, steps_of, thought
-from cort_data.trace import Origin, Trace, first_problem, segments_of
+from cort_data.trace import Origin, Segment, Trace, join_pieces, segments_of
 
 CODE_KEYS = ("code", "program", "source", "script", "input", "python", "python_code", "query")
 """Names under which tools take a program."""
@@ -48,7 +47,8 @@ def render(trace: Trace, profile: Profile | None = None) -> list[Run]:
     else:
         steps = steps_of(trace.segments, own.think_close)
         answered = bool(steps) and steps[-1].kind is StepKind.ANSWER
-        runs = list(_tagged(steps, profile, f"trace {trace.id}")) if profile.tags else _fenced_runs(steps, profile)
+        where = f"trace {trace.id}"
+        runs = list(_tagged(steps, profile, where)) if profile.tags else _fenced_runs(steps, profile, where)
     return [*runs, *([Run(profile.end, Origin.MODEL)] if answered and profile.end else [])]
 
 
@@ -69,17 +69,13 @@ def convert(trace: Trace, profile: Profile) -> Trace:
     if content is None:
         raise TraceError(f"trace {trace.id}: its prompt is none of the profile {own.name}; it cannot be written anew")
     steps = steps_of(trace.segments, own.think_close)
-    _refuse_tags(steps, {profile.think_close}, profile, f"trace {trace.id}")
     changes = {
         "profile": profile.name,
         "prompt": profile.render(content),
         "prompt_ids": None,
-        "segments": fenced(steps, profile),
+        "segments": _fenced(steps, profile, f"trace {trace.id}"),
     }
-    try:
-        return Trace.model_validate({name: getattr(trace, name) for name in Trace.model_fields} | changes)
-    except ValidationError as error:
-        raise TraceError(f"trace {trace.id}: cannot be written with fences: {first_problem(error)}") from None
+    return Trace.model_validate({name: getattr(trace, name) for name in Trace.model_fields} | changes)
 
 
 def program_of(payload: str | dict[str, Any]) -> str | None:
@@ -99,8 +95,18 @@ def program_of(payload: str | dict[str, Any]) -> str | None:
     return next(found, None)
 
 
-def _fenced_runs(steps: Sequence[Step], profile: Profile) -> list[Run]:
-    return [Run(s.text, s.origin, s.hint) for s in fenced(steps, profile)]
+def _fenced(steps: Sequence[Step], profile: Profile, where: str) -> tuple[Segment, ...]:
+    _refuse_tags(steps, {profile.think_close}, profile, where)
+    segments = fenced(steps, profile)
+    built = join_pieces([(s.kind.value, s.text) for s in segments])
+    read = [(piece.kind.value, piece.text) for piece in parse_fences("".join(s.text for s in segments))]
+    if built != read:
+        raise TraceError(f"{where}: its words would be read as blocks if it were written with fences")
+    return segments
+
+
+def _fenced_runs(steps: Sequence[Step], profile: Profile, where: str) -> list[Run]:
+    return [Run(s.text, s.origin, s.hint) for s in _fenced(steps, profile, where)]
 
 
 def _without_end(text: str, profile: Profile) -> str:
@@ -130,6 +136,8 @@ def _tagged(steps: Sequence[Step], profile: Profile, where: str) -> Iterator[Run
             continue
         if thinking:
             yield step.opened.by_same(tags.thought[1])
+        elif step.kind is StepKind.ANSWER and not tags.answer:  # nothing else would say that the thinking is over
+            yield from (opens.by_same(tags.thought[0]), step.opened.by_same(tags.thought[1]))
         if step.kind is StepKind.CODE:
             yield from _call(step, tags, where)
         else:

@@ -133,19 +133,18 @@ def _one_output_a_block(text: str, found: Counter[str]) -> str:
 def _one_closing_tag(text: str, profile: Profile, found: Counter[str]) -> tuple[str, str | None]:
     pieces = parse(text)
     texts = [i for i, piece in enumerate(pieces) if piece.kind is PieceKind.TEXT]
-    tags = (profile.think_open, profile.think_close)
     closing = next((i for i in reversed(texts) if profile.think_close in pieces[i].text), None)
+    tags = re.compile(rf"\s*(?:{re.escape(profile.think_open)}|{re.escape(profile.think_close)})\s*")
     parts = [piece.text for piece in pieces]
+    extra = 0
     for i in texts:
-        kept = ""
-        if i == closing:
-            parts[i], kept, rest = parts[i].rpartition(profile.think_close)
-            kept += rest
-        extra = sum(parts[i].count(tag) for tag in tags)
-        if extra:
-            found["extra_think_tags"] += extra
-            parts[i] = re.sub(rf"\s*(?:{'|'.join(map(re.escape, tags))})\s*", "\n\n", parts[i])
-        parts[i] += kept
+        halves = parts[i].rpartition(profile.think_close) if i == closing else (parts[i], "", "")
+        before, n_before = tags.subn("\n\n", halves[0])
+        after, n_after = tags.subn("\n\n", halves[2])
+        parts[i] = before + halves[1] + after
+        extra += n_before + n_after
+    if extra:
+        found["extra_think_tags"] += extra
     if closing is not None:
         return "".join(parts), None
     found["no_think_close"] += 1

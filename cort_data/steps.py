@@ -94,7 +94,7 @@ def notice(text: str) -> Step:
 
 
 def steps_of(segments: Iterable[Segment], think_close: str) -> list[Step]:
-    """The steps of a fenced completion. The last closing tag counts, as it does for the answer."""
+    """The steps of a fenced completion. Of several closing tags the last one counts, as it does for the answer."""
     items = list(_items(segments))
     last = max((i for i, (kind, _) in enumerate(items) if kind is not Kind.TEXT), default=-1)
     tagged = [i for i, (kind, part) in enumerate(items) if kind is Kind.TEXT and think_close in _joined(part)]
@@ -107,11 +107,11 @@ def steps_of(segments: Iterable[Segment], think_close: str) -> list[Step]:
         runs = [Run(s.text, s.origin, s.hint) for s in part]
         before, after = _cut(runs, think_close) if i == closing else (runs, [])
         if i < last:
-            steps.append(Step(StepKind.THOUGHT, _trimmed([*before, *after])))
+            steps.append(_thought([*before, *after], think_close))
         elif i > closing:
             steps.append(Step(StepKind.ANSWER, _trimmed(runs)))
         else:
-            steps.append(Step(StepKind.THOUGHT, _trimmed(before)))
+            steps.append(_thought(before, think_close))
             if i == closing:
                 steps.append(Step(StepKind.ANSWER, _trimmed(after)))
     return [step for step in steps if step.runs or step.kind is not StepKind.THOUGHT]
@@ -201,6 +201,14 @@ def _body(part: list[Segment], text: str, code: str) -> tuple[Run, ...]:
         if inside:
             runs.append(Run(inside, segment.origin, segment.hint))
     return tuple(runs)
+
+
+def _thought(runs: Sequence[Run], think_close: str) -> Step:
+    """A thought without the tags that closed the thinking before its end."""
+    while think_close in "".join(run.text for run in runs):
+        before, after = _cut(runs, think_close)
+        runs = [*before, *after]
+    return Step(StepKind.THOUGHT, _trimmed(runs))
 
 
 def _cut(runs: Sequence[Run], tag: str) -> tuple[list[Run], list[Run]]:

@@ -17,8 +17,9 @@ from pathlib import Path
 from cort_data.errors import CortError
 from cort_data.json_lines import BadLine, Row
 from cort_data.problem_kind import unsuitable
+from cort_data.row_sources import read_source
 from cort_data.similarity import Contamination, NearDuplicates, fingerprint
-from cort_data.stages.problem_sources import TEXT_KEYS, level_of, read_source, to_problem
+from cort_data.stages.problem_sources import TEXT_KEYS, level_of, to_problem
 from cort_data.trace import Problem
 
 

@@ -5,6 +5,7 @@ about them. The tokenizers are tiny and built here, with the families' special t
 """
 
 import functools
+import itertools
 from pathlib import Path
 
 import pytest
@@ -181,7 +182,7 @@ def test_harmony_is_written_as_the_template_writes_it_where_no_code_is():
 def test_no_special_token_is_doubled(name):
     ids = encode(name, training_text(name))
     special = {i for token in SPECIAL[FAMILY[name][0]] for i in encode(name, token)}
-    assert not any(a == b and a in special for a, b in zip(ids, ids[1:], strict=False))
+    assert not any(a == b and a in special for a, b in itertools.pairwise(ids))
     begin = tokenizer(FAMILY[name][0]).bos_token_id
     assert ids.count(begin) == (1 if begin is not None else 0)
 
@@ -201,8 +202,9 @@ def test_a_text_ends_with_tokens_of_the_family(name):
 
 
 def test_nano_is_served_with_the_template_of_its_weights():
-    import cort_data.nano
     from transformers import AutoTokenizer
+
+    import cort_data.nano
 
     tokens = AutoTokenizer.from_pretrained(Path(cort_data.nano.__file__).parent / "weights" / "teacher")
     profile = load_profile("nano")

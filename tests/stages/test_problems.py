@@ -9,10 +9,11 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
+from cort_data import row_sources
 from cort_data.errors import CortError
 from cort_data.json_lines import BadLine, Row
-from cort_data.stages import problem_sources
-from cort_data.stages.problem_sources import read_source, stated_answer, to_problem
+from cort_data.row_sources import read_source
+from cort_data.stages.problem_sources import stated_answer, to_problem
 from cort_data.stages.problems import Dropped, ImportOptions, dropped_file, import_problems
 from cort_data.traces_io import read_problems
 
@@ -50,7 +51,7 @@ def test_every_format_gives_the_same_problems(write: Any, name: str, tmp_path: P
 
 
 def test_an_array_is_read_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(problem_sources, "_CHUNK", 7)
+    monkeypatch.setattr(row_sources, "_CHUNK", 7)
     source = array(tmp_path / "s.json", ROWS * 20)
     assert [row.fields["id"] for row in read_source(source) if isinstance(row, Row)] == ["a", "b"] * 20
 

@@ -62,7 +62,8 @@ def test_harmony():
 def test_tool_calls():
     assert text_of(render(plain(), load_profile("qwen3_tools"))) == (
         "The product of both sides is the area, and the area is what is asked.\n</think>\n\n"
-        '<tool_call>\n{"name": "python", "arguments": {"code": "area = 347 * 86\\nprint(area)"}}\n</tool_call><|im_end|>\n'
+        '<tool_call>\n{"name": "python", "arguments": {"code": "area = 347 * 86\\nprint(area)"}}\n</tool_call>'
+        "<|im_end|>\n"
         "<|im_start|>user\n<tool_response>\n29842\n</tool_response><|im_end|>\n"
         "<|im_start|>assistant\n<think>\nSo the area is found.\n</think>\n\nThe area is \\boxed{29842}.<|im_end|>"
     )

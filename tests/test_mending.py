@@ -76,7 +76,7 @@ FENCES = [
     "<llm-code>\nprint(1)\n</llm-code>\n<llm-code-output>\n1\n</llm-code-output>\n",
     "<code>\n```python\nprint(1)\n```\n</code>\n<interpreter>\n1\n</interpreter>\n",
     "<tool_call>\nprint(1)\n</tool_call>\n```output\n1\n```\n",
-    '<tool_call>\n{"name": "f", "arguments": {"code": "print(1)"}}\n</tool_call>\n<tool_response>\n1\n</tool_response>\n',
+    '<tool_call>\n{"arguments": {"code": "print(1)"}}\n</tool_call>\n<tool_response>\n1\n</tool_response>\n',
     "```python\nprint(1)\n```\n```stdout\n1\n```\n",
     "```python\nprint(1)\n```\n\n``` Execution Result\n1\n```\n",
 ]
@@ -136,8 +136,6 @@ PIECES = [
     "\n",
     BLOCK,
     "```output\nx\n```\n",
-    "</code>",
-    "<code>\n",
     "\\boxed{1}",
     "So.",
     "```stdout\n",

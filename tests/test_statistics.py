@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from cort_data.statistics import Interval, Ratios, paired_differences
+from cort_data.statistics import Interval, Ratios, averaged, paired_differences, share_interval
 
 
 def means(*rows):
@@ -70,3 +70,49 @@ def test_intervals_cover_the_truth():
         assert interval is not None
         hits += interval.low <= 0.5 <= interval.high
     assert 180 <= hits <= 199
+
+
+def shares(generator, problems, samples, law):
+    """Means over the samples of each problem, whose own rate is drawn: samples of a problem are not independent."""
+    return generator.binomial(samples, generator.beta(*law, size=problems)) / samples
+
+
+@pytest.mark.parametrize("law", [(0.3, 0.3), (0.5, 1.5), (2, 0.6)])
+@pytest.mark.parametrize(("problems", "samples"), [(30, 16), (100, 4)])
+def test_intervals_of_shares_cover_the_truth_under_clustered_sampling(law, problems, samples):
+    generator = np.random.default_rng(1)
+    truth, runs, hits = law[0] / sum(law), 2000, 0
+    for _ in range(runs):
+        interval = share_interval(shares(generator, problems, samples, law))
+        assert interval is not None
+        hits += interval.low <= truth <= interval.high
+    assert 0.93 <= hits / runs <= 0.97
+
+
+def test_intervals_of_paired_differences_cover_the_truth_under_clustered_sampling():
+    generator = np.random.default_rng(2)
+    runs, hits = 800, 0
+    for seed in range(runs):
+        rate = generator.beta(1, 1, size=30)
+        first, second = (generator.binomial(8, r) / 8 for r in (rate, rate**2))  # 1/2 and 1/3 on average
+        [interval] = paired_differences(means(first), means(second), draws=400, seed=seed)
+        assert interval is not None
+        hits += interval.low <= 1 / 3 - 1 / 2 <= interval.high
+    assert 0.93 <= hits / runs <= 0.97
+
+
+def test_a_share_that_every_problem_reaches_still_has_a_width():
+    interval = share_interval(np.ones(30))
+    assert interval is not None
+    assert (interval.value, interval.high) == (1, 1)
+    assert 0.85 < interval.low < 0.9  # as for 30 of 30
+    assert share_interval(np.full(30, math.nan)) is None
+    assert share_interval(np.array([0.5])) is not None
+
+
+def test_a_mean_over_problem_sets_counts_each_set_once():
+    [interval] = averaged([means([1.0] * 90), means([0.0] * 10)])
+    assert interval == Interval(0.5, 0.5, 0.5)
+    [interval] = averaged([means([1.0, 0.0] * 20), means([1.0, 0.0] * 20)])
+    assert interval is not None
+    assert interval.low < 0.5 < interval.high

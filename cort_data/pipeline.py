@@ -20,7 +20,7 @@ from cort_data.recipe import Recipe, StageName
 from cort_data.runs import Key, RunDirectory
 from cort_data.sources import read_source
 from cort_data.spending import Spending
-from cort_data.stages import evaluate, synth
+from cort_data.stages import evaluate, sft, synth
 from cort_data.stages.filter import KEPT_FILE, filter_traces, open_resources
 from cort_data.stages.workshop import interpreter_used
 from cort_data.trace import Problem, Trace
@@ -53,7 +53,9 @@ def check(run: RunDirectory, recipe: Recipe, stages: Iterable[StageName]) -> Non
 
 def first_prompt(recipe: Recipe, stages: Iterable[StageName]) -> str:
     """The prompt of the first problem as the model gets it."""
-    problem = _first_problem(recipe, StageName.SYNTH if StageName.SYNTH in stages else StageName.EVAL)
+    stages = tuple(stages)
+    writing = next((stage for stage in (StageName.SYNTH, StageName.EVAL) if stage in stages), None)
+    problem = _first_problem(recipe, writing) if writing else Problem(id="any", text="(the problem)", answer="?")
     return load_profile(recipe.engine.profile).render(render_prompt(recipe.rollout.prompt, problem))
 
 
@@ -119,10 +121,16 @@ async def _dataset(run: RunDirectory, recipe: Recipe, _allowance: Allowance) -> 
     return True
 
 
+async def _sft(run: RunDirectory, recipe: Recipe, _allowance: Allowance) -> bool:
+    _, fresh = sft.run_sft(run, recipe)
+    return fresh
+
+
 _STAGES: dict[StageName, Callable[[RunDirectory, Recipe, Allowance], Coroutine[Any, Any, bool]]] = {
     StageName.SYNTH: synth.synthesize,
     StageName.FILTER: _filter,
     StageName.DATASET: _dataset,
+    StageName.SFT: _sft,
     StageName.EVAL: evaluate.evaluate,
 }
 

@@ -16,7 +16,7 @@ from cort_data.recipe import Recipe, StageName
 from cort_data.runs import RunDirectory
 from cort_data.shards import TraceStore
 from cort_data.spending import Spending
-from cort_data.stages import evaluate, synth
+from cort_data.stages import evaluate, sft, synth
 from cort_data.stages.writing import Work
 from cort_data.tables import candidate_table, out, policy_table, spending_table
 
@@ -51,6 +51,11 @@ def print_results(run: RunDirectory, recipe: Recipe, stages: Sequence[StageName]
     if StageName.DATASET in stages:
         rows = (run.stage(StageName.DATASET).manifest() or {})["rows"]
         print(f"data set: {run.stage(StageName.DATASET).path}, {rows} traces in Parquet, with its card")
+    if StageName.SFT in stages:
+        trained = run.stage(StageName.SFT).manifest() or {}
+        print(
+            f"model: {run.stage(StageName.SFT).path / 'model'}, {trained['updates']} updates, loss {trained['loss']:.4f}"
+        )
     print(f"run: {run.path}")
 
 
@@ -72,6 +77,9 @@ def _planned(run: RunDirectory, recipe: Recipe, stage: StageName) -> str:
         return ", ".join(entry.name for entry in recipe.filters) or "no filters"
     if stage is StageName.DATASET:
         return "Parquet of the kept traces"
+    if stage is StageName.SFT:
+        section = recipe.sft
+        return f"{section.method} training of {sft.base_of(recipe)} on {', '.join(section.data)}"
     return " · ".join(
         f"{policy} ({model}): {_survey(Work(evaluate.plan(recipe, policy), TraceStore(folder.path)))}"
         for model in evaluate.models(recipe)

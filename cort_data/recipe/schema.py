@@ -16,6 +16,7 @@ from cort_data.prices import Prices
 from cort_data.prompts import check_prompt
 from cort_data.rollout import RolloutSettings
 from cort_data.search import SearchSettings
+from cort_data.training.settings import SftSettings
 
 if TYPE_CHECKING:
     from cort_data.filters import FilterSpec
@@ -27,6 +28,7 @@ class StageName(StrEnum):
     SYNTH = "synth"
     FILTER = "filter"
     DATASET = "dataset"
+    SFT = "sft"
     EVAL = "eval"
 
 
@@ -193,6 +195,7 @@ class Recipe(_Section):
     filters: Annotated[
         tuple[FilterEntry, ...], Field(description="Filters in the order in which drops are counted")
     ] = ()
+    sft: Annotated[SftSettings, Field(description="Supervised fine-tuning")] = SftSettings()
     eval: Annotated[EvalSettings, Field(description="The policy comparison on the test problems")] = EvalSettings()
     prices: Annotated[Prices, Field(description="What the engine costs; shapes no result")] = Prices()
     stages: Annotated[tuple[StageName, ...], Field(min_length=1, description="Stages to run, in order")] = (

@@ -8,7 +8,7 @@ import pytest
 
 from cort_data.engines.base import Engine, Sent
 from cort_data.engines.scripted import ScriptedEngine
-from cort_data.errors import EngineError, InterpreterError
+from cort_data.errors import ContextError, EngineError, InterpreterError
 from cort_data.hints.policy import load_policy
 from cort_data.interpreter import Limits, open_interpreter
 from cort_data.profiles import load_profile
@@ -192,6 +192,26 @@ def test_an_engine_failure_is_a_recorded_trace_with_what_was_written(roll):
     assert (trace.stop_reason, trace.error, trace.text) == ("engine_error", "the server hung up", "a")
 
 
+def test_a_prompt_that_does_not_fit_is_a_failure_that_says_so(roll):
+    trace = roll(ScriptedEngine(["abc"], ids=True, context=5))
+    assert trace.stop_reason == "engine_error"
+    assert "the context holds 5; serve the model with a longer one" in trace.error
+
+
+class Full(ScriptedEngine):
+    """Writes a little, and then its context is full, which only it knows."""
+
+    async def generate(self, prefix, sampling):
+        async for chunk in super().generate(prefix, sampling):
+            yield chunk
+            raise ContextError("it is full")
+
+
+def test_a_context_that_fills_up_is_no_failure(roll):
+    trace = roll(Full(["abc"], ids=True))
+    assert (trace.stop_reason, trace.error, trace.text) == ("context", None, "a")
+
+
 def test_a_programming_error_ends_the_run(roll):
     with pytest.raises(ZeroDivisionError):
         roll(scripted(lambda _prefix: str(1 // 0)))
@@ -239,7 +259,7 @@ class Telling(ScriptedEngine):
 
     async def generate(self, prefix, sampling):
         async for chunk in super().generate(prefix, sampling):
-            yield replace(chunk, sent=Sent(fresh=3, cached=4))
+            yield replace(chunk, sent=Sent(total=7, cached=4))
 
 
 def test_the_engine_s_word_on_its_cache_goes_before_the_count(roll):

@@ -53,10 +53,10 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What the prefix of a stream cost, in tokens: those that the engine had to read, and those that it had cached."""
+    """The prefix of a stream in tokens, and how many of them the engine had cached; None where that is not known."""
 
-    fresh: int
-    cached: int
+    total: int
+    cached: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Chunk:
     ids: tuple[int, ...] | None = None
     logprobs: tuple[float, ...] | None = None
     finish: str | None = None
-    sent: Sent | None = None  # with the last chunk, where the engine says it
+    sent: Sent | None = None  # of the prefix; with the last chunk, where the engine says it
 
 
 class Engine(Protocol):

@@ -21,6 +21,7 @@ class Finding(StrEnum):
     RESTARTS = "restarts the answer"
     TRIMS = "trims white space"
     DROPS_THINKING = "drops the thinking"
+    WHOLE_TURNS = "whole turns only"
     SILENT = "writes nothing"
     REFUSED = "refused"  # the server says that it has no such thing
     UNTRIED = "not tried"
@@ -112,7 +113,8 @@ class Capabilities(_Record):
     @property
     def faults(self) -> str:
         """Why each way is not used, in one line."""
-        bad = (found for found in self.ways if not found.usable and found.finding is not Finding.UNTRIED)
+        other = (Finding.UNTRIED, Finding.WHOLE_TURNS)
+        bad = (found for found in self.ways if not found.usable and found.finding not in other)
         return "; ".join(map(str, bad))
 
     def notes(self) -> list[str]:

@@ -16,7 +16,7 @@ from openai.types import CompletionUsage
 
 from cort_data.engines.base import Chunk, Prefix, Sampling
 from cort_data.engines.server_errors import ServerError, garbage, translated
-from cort_data.engines.wires import Abilities, Piece
+from cort_data.engines.wires import Abilities, Piece, sent_of
 
 
 class CompletionReader:
@@ -84,8 +84,8 @@ class CompletionReader:
         if piece is None:
             raise ServerError(f"engine.url: {self._url} ended a text before it was finished", transient=True)
         chunks = list(_chunks(piece))
-        if piece.finish and self._abilities.counting == "usage":
-            chunks[-1] = await self._counted(chunks)
+        if piece.finish and self._abilities.usage:
+            chunks[-1] = self._counted(chunks, await self.usage())
         self._ready.extend(chunks)
 
     async def _open(self) -> AsyncStream[Any]:
@@ -149,12 +149,13 @@ class CompletionReader:
             logprobs=piece.logprobs[cut] if piece.logprobs and known is not None else None,
         )
 
-    async def _counted(self, chunks: list[Chunk]) -> Chunk:
-        """The last chunk, with the tokens that the server counted and we did not."""
+    def _counted(self, chunks: list[Chunk], usage: CompletionUsage | None) -> Chunk:
+        """The last chunk, with what the server counted: the prefix, and tokens that we did not count."""
+        last = replace(chunks[-1], sent=sent_of(usage))
+        if self._abilities.counting != "usage" or usage is None:
+            return last
         before = self._tokens - self._tokens_before + sum(chunk.tokens for chunk in chunks[:-1])
-        usage = await self.usage()
-        total = usage.completion_tokens if usage else before + chunks[-1].tokens
-        return Chunk(chunks[-1].text, max(0, total - before), finish=chunks[-1].finish)
+        return replace(last, tokens=max(0, usage.completion_tokens - before))
 
 
 def _spelled(texts: tuple[str, ...] | None, length: int) -> int | None:

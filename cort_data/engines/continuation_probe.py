@@ -123,7 +123,7 @@ class WayProbe:
         """Do white space and thinking of the prefix reach the model?"""
         if not await self._grows(Turn(USER, "", written), Turn(USER, "", written + WHITE), answer, 1):
             return Finding.TRIMS, "white space at the end of the prefix does not arrive"
-        for end, what in (("", "open"), (f"\n{self.tags.close}\n\nSo", "closed")):
+        for end, what in (("", "open"), (f"\n{self.tags.close}\n\nThen", "closed")):
             few, many = (Turn(USER, f"{self.tags.open}\n", thought + end) for thought in ("blue", THOUGHT))
             if not await self._grows(few, many, None, THOUGHT_TOKENS):
                 return Finding.DROPS_THINKING, f"{what} thinking in the prefix does not arrive"

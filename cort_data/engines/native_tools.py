@@ -75,7 +75,7 @@ class TurnWriter:
             await events.close()
         if said.finish is None:
             raise ServerError(f"engine.url: {self._url} ended a turn before it was finished", transient=True)
-        return said.chunk(self._joint)
+        return replace(said.chunk(self._joint), sent=sent_of(said.usage))
 
 
 class _Said:

@@ -117,6 +117,13 @@ class OpenAIEngine:
         return replace(sampling, max_tokens=min(sampling.max_tokens, room))
 
 
+async def examine_server(settings: EngineSettings) -> Capabilities:
+    """Everything that can be found out of a server, whether or not a run could use it. Raises EngineError."""
+    patience = Patience()
+    async with client_for(settings, patience) as client:
+        return (await probing(client, settings, patience, thorough=True).probe()).capabilities
+
+
 def client_for(settings: EngineSettings, patience: Patience) -> AsyncOpenAI:
     """A client of the server that the settings name. Raises EngineError if they name none."""
     if settings.url is None:

@@ -125,5 +125,5 @@ class ServerProbe:
 
 
 def _tools_found(tools: bool | None, why: str) -> WayFound:
-    finding = Finding.UNTRIED if tools is None else Finding.CONTINUES if tools else Finding.REFUSED
-    return WayFound(way=Continuation.NATIVE_TOOLS, finding=finding, detail="whole turns only" if tools else why)
+    finding = {None: Finding.UNTRIED, True: Finding.WHOLE_TURNS, False: Finding.REFUSED}[tools]
+    return WayFound(way=Continuation.NATIVE_TOOLS, finding=finding, detail=why)

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from openai import AsyncOpenAI, AsyncStream
 from openai.types import CompletionUsage
 
-from cort_data.engines.base import Prefix, Sampling, Turn
+from cort_data.engines.base import Prefix, Sampling, Sent, Turn
 from cort_data.engines.settings import Continuation
 
 THINKING_FIELDS = ("reasoning_content", "reasoning")  # where servers put thinking, the more common name first
@@ -210,6 +210,11 @@ def _options(sampling: Sampling) -> dict[str, Any]:
 
 def _usage(abilities: Abilities) -> dict[str, Any]:
     return {"stream_options": {"include_usage": True}} if abilities.usage else {}
+
+
+def sent_of(usage: CompletionUsage | None) -> Sent | None:
+    """What a server says of the prompt; None where it counts nothing."""
+    return None if usage is None else Sent(usage.prompt_tokens, cached_tokens(usage))
 
 
 def cached_tokens(usage: CompletionUsage | None) -> int | None:

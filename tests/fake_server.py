@@ -180,6 +180,8 @@ class FakeServer:
         starts = ((max(n for n in range(len(t) + 1) if prompt.endswith(t[:n])), t) for t in self.b.texts)
         start, text = max(starts, key=lambda found: found[0])
         rest = text[start:]
+        if not start:  # what comes first depends on the prompt, as with any model
+            rest = ("Blue. " if "blue, blue" in prompt else "Now. " if prompt.endswith("\n\n") else "") + rest
         if body["temperature"] >= HOT:
             self.b.drawn += 1
             number = self.b.drawn if self.b.fault == "ignores stop and seed" else body["seed"] % 90

@@ -34,6 +34,8 @@ COMMANDS = {
     "synth": Entry("synth", "synth", "Write traces for a recipe's problems, and nothing more."),
     "filter": Entry("filter", "filter_command", "Decide which traces are kept, and say why the others are not."),
     "sft": Entry("sft", "sft", "Fine-tune a model on traces, with exact masks."),
+    "rft": Entry("rft", "rft", "Sample from a model, train on what passes the filters; in rounds."),
+    "distill": Entry("rft", "distill", "Train a weaker model on what a stronger one wrote."),
     "eval": Entry("evaluate", "evaluate", "Compare the recipe's hint policies on its test problems."),
     "show": Entry("show", "show", "Read traces, coloured by who wrote what."),
     "report": Entry("report", "report", "Write the page of a run, or the tables of all measurements."),

@@ -79,8 +79,9 @@ def test_the_same_number_worked_out_again_is_distrust_and_reading_it_is_not():
 
 @pytest.mark.parametrize(
     ("answer", "output", "grounded"),
-    [("29842", "29842", True), ("29842", "29843", False), (r"\frac{3}{4}", "0.75", True), (r"2\sqrt{3}", "2*sqrt(3)", True),
-     ("(7, 15)", "[7, 15]", True), ("(7, 16)", "[7, 15]", False), ("x=5", "{x: 5}", True), ("x^2+1", "x**2 + 1", True)],
+    [("29842", "29842", True), ("29842", "29843", False), (r"\frac{3}{4}", "0.75", True),
+     (r"2\sqrt{3}", "2*sqrt(3)", True), ("(7, 15)", "[7, 15]", True), ("(7, 16)", "[7, 15]", False),
+     ("x=5", "{x: 5}", True), ("x^2+1", "x**2 + 1", True)],
 )  # fmt: skip
 def test_an_answer_is_grounded_where_an_output_shows_it(answer, output, grounded):
     assert seen(block("f()", output), answer=answer).grounded is grounded

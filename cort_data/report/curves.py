@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import comb
 
 import numpy as np
 
 from cort_data.report.row import Sample
 from cort_data.statistics import Interval, Ratios, intervals
+from cort_data.statistics import pass_at_k as chance
 
 CAPS = 36
 PERCENTILES = (5, 25, 50, 75, 95)
@@ -54,7 +54,7 @@ def pass_at_k(samples: Sequence[Sample]) -> list[Point]:
     for p, found in enumerate(by_problem):
         n, right = len(found), sum(bool(s.right) for s in found)
         for k in range(1, n + 1):
-            value[k - 1, p] = 1 - comb(n - right, k) / comb(n, k)
+            value[k - 1, p] = chance(n, right, k)
             there[k - 1, p] = 1
     return _points(ks, value, there) if most else []
 

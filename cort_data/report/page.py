@@ -86,6 +86,7 @@ def page(run: RunData, drawings: list[Drawing], audited: list[Precision]) -> str
         instrument=orjson.loads((resources.files("cort_data.behaviour") / "measured.json").read_bytes()),
         hints=[(row, row.hints.rows()) for row in run.all_rows if row.hints.rows()],
         audited=audited,
+        rounds=run.manifests.get("rft", {}).get("rounds", []),
         stages=[_stage(name, manifest) for name, manifest in run.manifests.items()],
         recipe=orjson.dumps(run.recipe, option=orjson.OPT_INDENT_2).decode(),
         nano=_nano(run),
@@ -95,9 +96,10 @@ def page(run: RunData, drawings: list[Drawing], audited: list[Precision]) -> str
 def draw(run: RunData) -> list[Drawing]:
     """All figures that the run has the numbers for."""
     found: list[Drawing] = []
-    if run.funnel is not None:
+    for funnel in run.funnels:
         caption = "A dropped trace counts under the first filter that dropped it."
-        found.append(Drawing("funnel", "Funnel.", caption, figures.funnel(run.funnel)))
+        name = f"funnel_{_slug(funnel.name)}"
+        found.append(Drawing(name, f"Funnel of {funnel.name}.", caption, figures.funnel(funnel.counts)))
     compared = run.rows or run.all_rows
     for source in dict.fromkeys(source for row in compared for source in row.sources):
         found += _curves(compared, source)
@@ -122,7 +124,7 @@ def _bars(rows: list[Row]) -> list[Drawing]:
 
 def _curves(rows: list[Row], source: str) -> list[Drawing]:
     samples = {row.name: row.of(source) for row in rows}
-    slug = re.sub(r"[^a-z0-9]+", "-", source.lower()).strip("-") or "set"
+    slug = _slug(source)
     found = []
     caps = caps_of([s for each in samples.values() for s in each])
     capped = [(name, points) for name, each in samples.items() if (points := accuracy_at_caps(each, caps))]
@@ -139,6 +141,11 @@ def _curves(rows: list[Row], source: str) -> list[Drawing]:
     return found
 
 
+def _slug(name: str) -> str:
+    """For the name of a file."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "unnamed"
+
+
 def _code_label(row: Row) -> str:
     return f"{row.name} ({'without' if row.text_only else 'with'} code)"
 
@@ -150,10 +157,15 @@ def _strip(row: Row) -> tuple[str, list[float], list[float]]:
 
 
 def main_table(rows: list[Row], sources: list[str]) -> list[dict[str, Any]]:
-    """One a row: accuracy on each set, then all measures over all sets; differences are to the model's first row."""
+    """One a row: accuracy on each set, then all measures over all sets.
+
+    Differences are to the first policy of the model or, where there is one policy, to the first model, as in the
+    results of the evaluation.
+    """
+    several = len({row.policy for row in rows}) > 1
     found = []
     for row in rows:
-        first = next(r for r in rows if r.model == row.model)
+        first = next(r for r in rows if r.model == row.model or not several)
         found.append(
             {
                 "row": row,

@@ -7,6 +7,7 @@ is not finished is read as far as it is, and `missing` says what is not there.
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -43,6 +44,18 @@ class Example:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Funnel:
+    """What the filters of one stage did."""
+
+    name: str
+    """Of its folder in the run."""
+    counts: dict[str, Any]
+    """in, kept, and dropped: reason → traces."""
+    examples: list[Example]
+    """The first trace that was dropped for each reason."""
+
+
 @dataclass
 class RunData:
     """Everything that the report of a run shows."""
@@ -53,11 +66,11 @@ class RunData:
     """Folder in the run → the manifest of a complete stage, or of a part of one."""
     missing: list[str] = field(default_factory=list)
     """What is not there yet, one sentence each."""
-    synth: Row | None = None
+    written: list[Row] = field(default_factory=list)
+    """What synthesis wrote, and what rejection fine-tuning sampled, one a round."""
     rows: list[Row] = field(default_factory=list)
     """The evaluation's, one a model and policy."""
-    funnel: dict[str, Any] | None = None
-    examples: list[Example] = field(default_factory=list)
+    funnels: list[Funnel] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -66,8 +79,8 @@ class RunData:
 
     @property
     def all_rows(self) -> list[Row]:
-        """Synthesis last, so that a row has one colour in all figures."""
-        return [row for row in (*self.rows, self.synth) if row is not None]
+        """The evaluation's first, so that a row has one colour in all figures."""
+        return [*self.rows, *self.written]
 
 
 def read_run(path: Path, tell: Callable[[str], None] = lambda _: None) -> RunData:
@@ -77,19 +90,21 @@ def read_run(path: Path, tell: Callable[[str], None] = lambda _: None) -> RunDat
         run.manifests[file.parent.relative_to(path).as_posix()] = json.loads(file.read_text("utf-8"))
     run.missing = list(_missing(run))
     with Grader() as grader:
-        tell("reading synth")
-        run.synth = _synth(run, grader)
-        for folder in _trace_folders(path / StageName.EVAL):
-            name = folder.relative_to(path / StageName.EVAL).as_posix()
-            tell(f"reading eval/{name}")
-            model, _, policy = name.rpartition("/")
-            _fill(row := Row(name, model, policy), _stored(folder), grader)
-            run.rows.append(row)
+        for folder in _trace_folders(path):
+            name = folder.relative_to(path).as_posix()
+            tell(f"reading {name}")
+            stage, _, part = name.partition("/")
+            if stage == StageName.EVAL:
+                model, _, policy = part.rpartition("/")
+                run.rows.append(row := Row(part, model, policy))
+            else:
+                run.written.append(row := Row(name.removesuffix("/synth"), "", ""))
+            _fill(row, _stored(folder), grader)
         run.rows.sort(key=lambda row: _place(run.recipe, row))
     run.missing += [f"{row.name}: {row.error}" for row in run.all_rows if row.error]
     if not any(row.samples for row in run.all_rows):
         raise RunError(f"{path}: no traces in there yet; run it first, as in: cort run RECIPE --run-dir {path}")
-    run.funnel, run.examples = _funnel(run)
+    run.funnels = [_funnel(file.parent, path) for file in sorted(path.rglob(KEPT_FILE))]
     return run
 
 
@@ -107,20 +122,29 @@ def _recipe(path: Path) -> dict[str, Any]:
 def _missing(run: RunData) -> Iterator[str]:
     """The stages of the recipe that are not complete."""
     for stage in run.recipe.get("stages") or ():
-        folders = [name for name in run.manifests if name == stage or name.startswith(f"{stage}/")]
-        unfinished = [f for f in _trace_folders(run.path / stage) if not (f / "manifest.json").is_file()]
+        written = _trace_folders(run.path / stage)
+        if stage in run.manifests:
+            continue
+        unfinished = [f for f in written if stage != StageName.EVAL or not (f / "manifest.json").is_file()]
         for folder in unfinished:
             yield f"{folder.relative_to(run.path).as_posix()} is not complete; what it has so far is shown"
-        if not folders and not unfinished:
+        if not written:
             yield f"the stage {stage} has not been run, or was not finished"
-    if "eval" in (run.recipe.get("stages") or ()) and not (run.path / "eval" / "results.json").is_file():
-        yield "the results of the stage eval are not written yet (eval/results.json)"
+        elif stage == StageName.EVAL and not (run.path / stage / "results.json").is_file():
+            yield "the results of the stage eval are not written yet (eval/results.json)"
 
 
-def _place(recipe: dict[str, Any], row: Row) -> tuple[str, int]:
-    """Rows of one model in the recipe's order of policies."""
-    policies = list((recipe.get("eval") or {}).get("policies") or ())
-    return row.model, policies.index(row.policy) if row.policy in policies else len(policies)
+def _place(recipe: dict[str, Any], row: Row) -> tuple[int, str, int]:
+    """In the recipe's order of models, and of policies within a model."""
+    section = recipe.get("eval") or {}
+    models = [re.sub(r"[^A-Za-z0-9.]+", "-", str(model)).strip("-") for model in section.get("models") or ()]
+    policies = list(section.get("policies") or ())
+    return _index(models, row.model), row.model, _index(policies, row.policy)
+
+
+def _index(names: list[str], name: str) -> int:
+    """Where a name stands; after all others if nowhere."""
+    return names.index(name) if name in names else len(names)
 
 
 def _trace_folders(folder: Path) -> list[Path]:
@@ -132,17 +156,6 @@ def _stored(folder: Path) -> Iterator[Trace]:
     """The traces of a stage, each as it was written last."""
     with TraceStore(folder) as store:
         yield from store.read(list(store.index))
-
-
-def _synth(run: RunData, grader: Grader) -> Row | None:
-    folder = run.path / StageName.SYNTH
-    if not folder.is_dir():
-        return None
-    rollout = run.recipe.get("rollout") or {}
-    engine = run.recipe.get("engine") or {}
-    row = Row("synth", str(engine.get("model", "")), str(rollout.get("policy", "")))
-    _fill(row, _stored(folder), grader)
-    return row if row.samples else None
 
 
 def _fill(row: Row, traces: Iterable[Trace], grader: Grader) -> None:
@@ -163,14 +176,11 @@ def _fill(row: Row, traces: Iterable[Trace], grader: Grader) -> None:
         row.add(trace, verdict, observe(trace, close))
 
 
-def _funnel(run: RunData) -> tuple[dict[str, Any] | None, list[Example]]:
-    """What the filters did, and for each reason the first trace that was dropped for it."""
-    folder = run.path / StageName.FILTER
-    files = [folder / name for name in (KEPT_FILE, DROPPED_FILE)]
-    if not any(file.is_file() and file.stat().st_size for file in files):
-        return None, []
+def _funnel(folder: Path, run: Path) -> Funnel:
+    """Counts, and for each reason the first trace that was dropped for it."""
+    files = [file for file in (folder / KEPT_FILE, folder / DROPPED_FILE) if file.is_file() and file.stat().st_size]
     kept, dropped, examples = 0, Counter[str](), dict[str, Example]()
-    for trace in chain.from_iterable(read_traces(file) for file in files if file.is_file() and file.stat().st_size):
+    for trace in chain.from_iterable(read_traces(file) for file in files):
         drop = first_drop(trace.decisions)
         if drop is None:
             kept += 1
@@ -180,5 +190,5 @@ def _funnel(run: RunData) -> tuple[dict[str, Any] | None, list[Example]]:
             text = trace.text if len(trace.text) <= SHOWN else trace.text[:SHOWN] + " …"
             examples[drop.reason] = Example(drop.reason, drop.detail, trace.id, trace.problem.text, text)
     counts = dict(dropped.most_common())
-    funnel = {"in": kept + dropped.total(), "kept": kept, "dropped": counts}
-    return funnel, [examples[reason] for reason in counts]
+    totals = {"in": kept + dropped.total(), "kept": kept, "dropped": counts}
+    return Funnel(folder.relative_to(run).as_posix(), totals, [examples[reason] for reason in counts])

@@ -66,8 +66,8 @@ def test_rows_stand_in_the_order_of_the_recipe(finished):
 
 def test_the_funnel_counts_reasons_and_shows_an_example_of_each(finished):
     text = finished.read_text()
-    assert "An example of <em>wrong</em>" in text
-    assert "An example of <em>result_distrust</em>" in text
+    assert "filter: an example of <em>wrong</em>" in text
+    assert "filter: an example of <em>result_distrust</em>" in text
 
 
 def test_hints_are_counted(finished):
@@ -81,7 +81,7 @@ def test_a_finished_run_is_not_called_unfinished(finished):
 
 def test_the_figures_stand_beside_the_page(finished):
     names = {file.name for file in (finished.parent / "report_figures").iterdir()}
-    assert {"funnel.svg", "cap_math500.svg", "pass_math500.svg", "lengths.svg", "behaviour_1.svg"} <= names
+    assert {"funnel_filter.svg", "cap_math500.svg", "pass_math500.svg", "lengths.svg", "behaviour_1.svg"} <= names
 
 
 def test_the_page_of_an_unfinished_run_says_what_is_missing(tmp_path):

@@ -15,19 +15,19 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from math import sqrt
 from pathlib import Path
+
+import numpy as np
 
 from cort_data.errors import TraceError
 from cort_data.filters.base import first_drop
 from cort_data.recipe import StageName
 from cort_data.stages.filter import DROPPED_FILE, KEPT_FILE, LineFile
-from cort_data.statistics import Interval
+from cort_data.statistics import Interval, share_interval
 from cort_data.trace import Trace
 from cort_data.traces_io import read_lines, read_traces
 
 KEPT = "kept"
-_Z = 1.96
 
 
 class Answer(StrEnum):
@@ -88,7 +88,7 @@ class Precision:
     same_fault: int | None
     """The reader named the filter's own fault; None for kept ones."""
     share: Interval
-    """Agreed / read, 95% (Wilson)."""
+    """Agreed / read, 95%."""
 
 
 class Audit:
@@ -168,14 +168,6 @@ def answer_of(text: str) -> Answer:
     raise ValueError(f"unknown answer {text!r}; there are {known}")
 
 
-def wilson(hits: int, of: int) -> Interval:
-    """A share with its 95% interval, which stays inside 0 and 1 and has a width at 0 and 1 too."""
-    share = hits / of
-    centre = (share + _Z**2 / (2 * of)) / (1 + _Z**2 / of)
-    half = _Z / (1 + _Z**2 / of) * sqrt(share * (1 - share) / of + _Z**2 / (4 * of**2))
-    return Interval(share, max(0.0, centre - half), min(1.0, centre + half))
-
-
 def _verdict(trace: Trace) -> str | None:
     """`kept`, the filter that dropped it, or None where a reader could not see why."""
     drop = first_drop(trace.decisions)
@@ -188,7 +180,9 @@ def _precision(name: str, answers: list[Answer]) -> Precision:
     good = sum(answer is Answer.GOOD for answer in answers)
     agreed = good if name == KEPT else len(answers) - good
     same = None if name == KEPT else sum(answer is VISIBLE[name] for answer in answers)
-    return Precision(name, len(answers), agreed, same, wilson(agreed, len(answers)))
+    share = share_interval(np.repeat([1.0, 0.0], [agreed, len(answers) - agreed]))
+    assert share is not None  # there is an answer
+    return Precision(name, len(answers), agreed, same, share)
 
 
 def _rank(id: str) -> str:

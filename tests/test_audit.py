@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from cort_data.audit import CHOICES, VISIBLE, Answer, Audit, read_answers, wilson
+from cort_data.audit import CHOICES, VISIBLE, Answer, Audit, read_answers
 from cort_data.errors import TraceError
 from cort_data.filters import FILTERS
 from cort_data.trace import Decision
@@ -56,6 +56,7 @@ def test_precision_counts_agreement_and_the_same_fault(tmp_path):
     audit.record(said)
     kept, wrong = audit.precision()
     assert (kept.filter, kept.read, kept.agreed, kept.same_fault) == ("kept", 2, 1, None)
+    assert kept.share.low < kept.share.value == 0.5 < kept.share.high
     assert (wrong.filter, wrong.read, wrong.agreed, wrong.same_fault) == ("answer", 3, 2, 1)
 
 
@@ -95,13 +96,6 @@ def test_answers_are_keys_or_words(tmp_path):
 def test_a_run_without_filtered_traces_is_refused(tmp_path):
     with pytest.raises(TraceError, match="no filtered traces"):
         Audit(tmp_path)
-
-
-def test_the_wilson_interval_of_a_known_case():
-    found = wilson(9, 10)
-    assert (found.value, round(found.low, 3), round(found.high, 3)) == (0.9, 0.596, 0.982)
-    assert wilson(0, 5).low == 0
-    assert wilson(5, 5).high == 1
 
 
 def test_keys_differ_and_every_visible_filter_exists():

@@ -10,7 +10,7 @@ import numpy as np
 
 from cort_data.behaviour.observation import Observation
 from cort_data.behaviour.purpose import Purpose
-from cort_data.statistics import Array, Interval, Ratios, intervals
+from cort_data.statistics import Array, Interval, Ratios, intervals, share_interval
 
 Counts = Callable[[Observation, bool | None], tuple[float, float]]
 """What a trace adds to a rate: numerator and denominator. The flag: is its answer right? None where unscored."""
@@ -77,7 +77,15 @@ class Group:
         if not self.sums:
             return [None] * len(RATES)
         both = np.stack(list(self.sums.values()), axis=-1)
-        return intervals(Ratios(both[0], both[1]))
+        found = intervals(Ratios(both[0], both[1]))
+        return [_wide(rate, value, *sums) for rate, value, *sums in zip(RATES, found, both[0], both[1], strict=True)]
+
+
+def _wide(rate: Rate, value: Interval | None, numerator: Array, denominator: Array) -> Interval | None:
+    """A share of 0 or 1 has no spread to draw from, and is not certain for that."""
+    if value is None or not rate.percent or value.value not in (0, 1):
+        return value
+    return share_interval(np.divide(numerator, denominator, out=np.full_like(numerator, np.nan), where=denominator > 0))
 
 
 class BehaviourTable:

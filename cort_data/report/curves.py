@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cort_data.report.row import Sample
-from cort_data.statistics import Interval, Ratios, intervals
+from cort_data.statistics import Array, Interval, share_interval
 from cort_data.statistics import pass_at_k as chance
 
 CAPS = 36
@@ -41,7 +41,7 @@ def accuracy_at_caps(samples: Sequence[Sample], caps: Sequence[int]) -> list[Poi
     shares = [
         [sum(bool(s.right) and s.generated <= cap for s in found) / len(found) for found in by_problem] for cap in caps
     ]
-    return _points(caps, np.array(shares), np.ones((len(caps), len(by_problem))))
+    return _points(caps, np.array(shares))
 
 
 def pass_at_k(samples: Sequence[Sample]) -> list[Point]:
@@ -49,14 +49,12 @@ def pass_at_k(samples: Sequence[Sample]) -> list[Point]:
     by_problem = _scored(samples)
     most = max((len(found) for found in by_problem), default=0)
     ks = range(1, most + 1)
-    value = np.zeros((most, len(by_problem)))
-    there = np.zeros_like(value)
+    value = np.full((most, len(by_problem)), np.nan)
     for p, found in enumerate(by_problem):
         n, right = len(found), sum(bool(s.right) for s in found)
         for k in range(1, n + 1):
             value[k - 1, p] = chance(n, right, k)
-            there[k - 1, p] = 1
-    return _points(ks, value, there) if most else []
+    return _points(ks, value)
 
 
 def spread(samples: Sequence[Sample]) -> list[float]:
@@ -73,6 +71,7 @@ def _scored(samples: Sequence[Sample]) -> list[list[Sample]]:
     return list(found.values())
 
 
-def _points(xs: Sequence[float], numerator: np.ndarray, denominator: np.ndarray) -> list[Point]:
-    found = intervals(Ratios(numerator, denominator))
-    return [Point(float(x), interval) for x, interval in zip(xs, found, strict=True) if interval is not None]
+def _points(xs: Sequence[float], shares: Array) -> list[Point]:
+    """`shares` `(X, P)`, one a problem; nan leaves it out."""
+    found = [(x, share_interval(row)) for x, row in zip(xs, shares, strict=True)]
+    return [Point(float(x), interval) for x, interval in found if interval is not None]

@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import orjson
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
@@ -24,7 +25,7 @@ from cort_data.report.papers import behaviour_notes, published_rows
 from cort_data.report.reading import RunData, read_run
 from cort_data.report.row import MEASURES, Row, ratios
 from cort_data.runs import write_atomically
-from cort_data.statistics import Interval, intervals, paired_differences
+from cort_data.statistics import Interval, intervals, paired_differences, share_interval
 
 SHOWN_CLASSES = 25
 
@@ -182,7 +183,9 @@ def _cells(row: Row, first: Row, source: str | None) -> list[Cell]:
     mine, theirs = row.of(source), first.of(source)
     if not mine:
         return [Cell(None)] * len(MEASURES)
-    values = intervals(ratios(mine, list(dict.fromkeys(s.problem for s in mine))))
+    found = ratios(mine, list(dict.fromkeys(s.problem for s in mine)))
+    shares = np.where(found.denominator[0] > 0, found.numerator[0], np.nan)
+    values = [share_interval(shares), *intervals(found)[1:]]
     shared = [p for p in dict.fromkeys(s.problem for s in theirs) if p in {s.problem for s in mine}]
     if row is first or not shared:
         return [Cell(value) for value in values]

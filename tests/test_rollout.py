@@ -255,16 +255,27 @@ def test_after_a_rewind_only_what_is_left_is_cached(roll):
 
 
 class Telling(ScriptedEngine):
-    """Says what it had of each prefix."""
+    """Says something of each prefix."""
+
+    def __init__(self, sent: Sent) -> None:
+        super().__init__([BLOCK, ANSWER], ids=True)
+        self.sent = sent
 
     async def generate(self, prefix, sampling):
         async for chunk in super().generate(prefix, sampling):
-            yield replace(chunk, sent=Sent(total=7, cached=4))
+            yield replace(chunk, sent=self.sent)
 
 
 def test_the_engine_s_word_on_its_cache_goes_before_the_count(roll):
-    trace = roll(Telling([BLOCK, ANSWER], ids=True))
-    assert trace.usage == Usage(streams=2, fresh_tokens=6, cached_tokens=8)
+    assert roll(Telling(Sent(7, cached=4))).usage == Usage(streams=2, fresh_tokens=6, cached_tokens=8)
+
+
+def test_of_an_engine_that_counts_prefixes_and_not_its_cache_the_cached_share_is_counted(roll):
+    engine = Telling(Sent(1000, cached=None))
+    usage = roll(engine).usage
+    first, second = (len(prefix.ids or ()) for prefix, _ in engine.calls)
+    assert usage.cached_tokens == round(1000 * (first + len(BLOCK)) / second)
+    assert usage.fresh_tokens + usage.cached_tokens == 2000
 
 
 def test_without_token_ids_a_prefix_is_counted_by_its_characters(roll):

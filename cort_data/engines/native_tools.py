@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from openai import AsyncOpenAI, AsyncStream
@@ -23,7 +24,7 @@ from openai.types.chat import ChatCompletionChunk
 from cort_data.blocks import feedback_body
 from cort_data.engines.base import Chunk, Sampling, Turn
 from cort_data.engines.server_errors import ServerError, garbage, translated
-from cort_data.engines.wires import thought_of
+from cort_data.engines.wires import sent_of, thought_of
 from cort_data.errors import ContextError
 from cort_data.fences import PieceKind, code_of, feedback_fence, parse
 

@@ -8,7 +8,7 @@ import pytest
 from fake_server import CONTEXT, END, TEXT, Behaviour, refused_address, serving
 
 from cort_data.engines import EngineKind, EngineSettings, Prefix, Sampling
-from cort_data.engines.base import Turn
+from cort_data.engines.base import Sent, Turn
 from cort_data.engines.capabilities import Capabilities
 from cort_data.engines.completions import split
 from cort_data.engines.openai import OpenAIEngine, client_for
@@ -107,6 +107,22 @@ def test_a_plain_server_takes_text_and_says_how_tokens_are_counted(behaviour, na
     assert behaviour.requests[0]["prompt"] == PROMPT
     if "chunk" not in name:
         assert sum(c.tokens for c in chunks) == len(TEXT) + 1
+
+
+@pytest.mark.parametrize("vllm", [True, False])
+def test_what_the_server_says_of_its_cache_comes_with_the_last_chunk(vllm):
+    async def twice(behaviour):
+        async with opened(behaviour) as engine:
+            return [(await write(engine))[-1].sent for _ in range(2)]
+
+    first, second = asyncio.run(twice(Behaviour(vllm=vllm, cache=True)))
+    assert first == Sent(total=len(PROMPT), cached=0)
+    assert second == Sent(total=len(PROMPT), cached=len(PROMPT))
+
+
+def test_a_server_that_counts_nothing_says_nothing_of_the_prefix():
+    _, chunks = asyncio.run(one(Behaviour(vllm=False, refuse_options=True)))
+    assert {chunk.sent for chunk in chunks} == {None}
 
 
 def test_length_ends_a_text():

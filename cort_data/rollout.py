@@ -147,9 +147,13 @@ class Account:
     def __init__(self) -> None:
         self.usage = Usage()
 
-    def add(self, sent: Sent) -> None:
-        """Count a stream."""
-        self.usage += Usage(streams=1, fresh_tokens=sent.fresh, cached_tokens=sent.cached)
+    def add(self, counted: Sent, said: Sent | None) -> None:
+        """Count a stream: by the engine's word as far as it goes, by our count for the rest."""
+        total = counted.total if said is None else said.total
+        cached = said.cached if said is not None else None
+        if cached is None:
+            cached = round(total * (counted.cached or 0) / max(1, counted.total))
+        self.usage += Usage(streams=1, fresh_tokens=total - cached, cached_tokens=cached)
 
 
 @dataclass
@@ -331,14 +335,14 @@ class Rollout:
 
     async def _stream(self, sampling: Sampling) -> AsyncGenerator[Chunk, None]:
         """What the model writes after the transcript; what it was sent for that is counted."""
-        sent = self.transcript.sent()
+        counted, said = self.transcript.sent(), None
         try:
             async with aclosing(self.shared.engine.generate(self.transcript.prefix(), sampling)) as stream:
                 async for chunk in stream:
-                    sent = chunk.sent or sent
+                    said = chunk.sent or said
                     yield chunk
         finally:
-            self.account.add(sent)
+            self.account.add(counted, said)
             self.transcript.known()
 
     def _ended(self, finish: str | None) -> Stop | None:

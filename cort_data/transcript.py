@@ -83,9 +83,9 @@ class Transcript:
         return sum(len(segment.text) for segment in leading)
 
     def sent(self) -> Sent:
-        """What the prefix costs now, counted: cached is what the streams before had of it."""
+        """The prefix as it is now, by count: cached is what the streams before had of it."""
         unit = 1 if self._ids is not None else CHARS_A_TOKEN
-        return Sent(fresh=-(-(self._length - self._known) // unit), cached=self._known // unit)
+        return Sent(total=-(-self._length // unit), cached=self._known // unit)
 
     def known(self) -> None:
         """The engine has had everything that stands here."""

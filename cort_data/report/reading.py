@@ -21,6 +21,7 @@ from cort_data.behaviour import observe
 from cort_data.errors import RunError, TraceError
 from cort_data.filters.base import first_drop
 from cort_data.grading import Grader, Verdict, extract_answer
+from cort_data.json_lines import ticking
 from cort_data.profiles import load_profile
 from cort_data.recipe import StageName
 from cort_data.report.row import Row
@@ -164,7 +165,7 @@ def _fill(row: Row, traces: Iterable[Trace], grader: Grader) -> None:
 
     def pairs() -> Iterator[tuple[str, str | None]]:
         try:
-            for trace in traces:
+            for trace in ticking(traces, row.name):
                 waiting.append((trace, close := load_profile(trace.profile).think_close))
                 yield trace.problem.answer, extract_answer(trace.text, close)
         except TraceError as error:

@@ -28,9 +28,10 @@ def parts(trace: Trace, kept: bool) -> Iterator[tuple[Part, Tokens]]:
         yield (Part.USEFUL if kept else Part.DROPPED), total
         return
     losing = sum(event.tokens for event in trace.events if event.kind == Part.LOSING_BRANCHES)
+    kept_tokens = trace.kept_tokens - trace.imported_tokens
     written = {
-        Part.USEFUL: trace.kept_tokens,
-        Part.REWOUND: trace.generated_tokens - trace.kept_tokens - losing,
+        Part.USEFUL: kept_tokens,
+        Part.REWOUND: trace.generated_tokens - kept_tokens - losing,
         Part.LOSING_BRANCHES: losing,
     }
     for part, tokens in written.items():

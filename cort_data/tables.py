@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from cort_data.prices import Prices
     from cort_data.spending import Spending
     from cort_data.stages.compare import Comparison
+    from cort_data.stages.estimate import Estimate
     from cort_data.statistics import Interval
 
 _COLUMNS: tuple[tuple[str, str, Callable[[float], str]], ...] = (
@@ -109,6 +111,52 @@ def spending_table(spending: Spending, prices: Prices) -> Table:
         row = (name, f"{tokens.output:,.0f}", f"{share:.1%}", *counts)
         table.add_row(*row, *((f"{prices.money(tokens):,.4f}",) if paid else ()))
     return table
+
+
+_MEASURES: tuple[tuple[str, str, str], ...] = (
+    ("kept_traces", "kept traces", ",.0f"),
+    ("output_tokens", "written tokens", ",.0f"),
+    ("fresh_tokens", "fresh prompt tokens", ",.0f"),
+    ("cached_tokens", "cached prompt tokens", ",.0f"),
+    ("cost", "cost, {currency}", ",.4g"),
+    ("hours", "hours of writing", ",.3g"),
+    ("gpu_hours", "GPU-hours", ",.3g"),
+)
+
+
+def estimate_table(found: Estimate) -> Table:
+    """What a kept trace and the whole run will cost, with intervals."""
+    (pilot, run), samples, spending = found.problems, found.recipe.rollout.samples, found.spending
+    notes = ["95% intervals, bootstrap over problems."]
+    if found.in_flight[0] < found.in_flight[1]:
+        few, many = found.in_flight
+        notes.append(
+            f"Hours were measured with {few:,} traces at once; with {many:,}, as in the run, they may be far fewer: "
+            f"--problems {math.ceil(many / samples)} measures that."
+        )
+    if found.left_out:
+        notes.append(f"Without the stages: {', '.join(found.left_out)}.")
+    table = Table(
+        title=f"Estimate of {found.recipe.name}: a pilot of {pilot:,} of {run:,} problems, "
+        f"{spending.traces:,} traces, {spending.kept:,} kept",
+        caption=" ".join(notes),
+        box=SIMPLE,
+        title_justify="left",
+        caption_justify="left",
+    )
+    table.add_column("")
+    for heading in ("a kept trace", f"all {run * samples:,} traces"):
+        table.add_column(heading, justify="right")
+    for name, label, form in _MEASURES:
+        if name in found.run:
+            label = label.format(currency=found.recipe.prices.currency)
+            each = "1" if name == "kept_traces" else _about(found.kept_trace[name], form)
+            table.add_row(label, each, _about(found.run[name], form))
+    return table
+
+
+def _about(found: Interval | None, form: str) -> str:
+    return "–" if found is None else f"{found.value:{form}} ({found.low:{form}} … {found.high:{form}})"
 
 
 def _saving(saved: dict[str, float] | None) -> str:

@@ -13,6 +13,9 @@ from importlib import resources
 
 import yaml
 
+PLAIN = "plain arithmetic"
+"""Of code that uses none of the classes."""
+
 
 def classes_of(code: str) -> frozenset[str]:
     """The classes that a block's code uses."""
@@ -23,7 +26,7 @@ def classes_of(code: str) -> frozenset[str]:
     called = {name for node in ast.walk(tree) if isinstance(node, ast.Call) and (name := _name(node.func))}
     decorators = {_name(d) for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) for d in node.decorator_list}
     named = {cls for name in called | decorators for cls in by_name.get(name, ())}
-    return frozenset(named | _shapes(tree))
+    return frozenset(named | _shapes(tree)) or frozenset({PLAIN})
 
 
 def tree_of(code: str) -> ast.Module | None:
@@ -56,7 +59,7 @@ def _shapes(tree: ast.Module) -> set[str]:
                 found.add("own function")
                 if any(isinstance(n, ast.Call) and _name(n.func) == node.name for n in ast.walk(node)):
                     found.add("recursion")
-    return found or {"plain arithmetic"}
+    return found
 
 
 def _name(node: ast.expr) -> str:

@@ -27,3 +27,7 @@ def test_what_does_not_parse_has_no_classes():
 
 def test_a_name_in_a_string_is_no_call():
     assert classes_of("print('solve(x)')") == {"plain arithmetic"}
+
+
+def test_plain_arithmetic_is_what_uses_no_class():
+    assert "plain arithmetic" not in classes_of("math.gcd(12, 18) + 1")

@@ -20,8 +20,9 @@ from cort_data.recipe import Recipe, StageName
 from cort_data.runs import Key, RunDirectory
 from cort_data.sources import read_source
 from cort_data.spending import Spending
-from cort_data.stages import evaluate, sft, synth
+from cort_data.stages import evaluate, rft, sft, synth
 from cort_data.stages.filter import KEPT_FILE, filter_traces, open_resources
+from cort_data.stages.trained import is_there, model_of
 from cort_data.stages.workshop import interpreter_used
 from cort_data.trace import Problem, Trace
 from cort_data.traces_io import read_traces
@@ -45,9 +46,9 @@ def check(run: RunDirectory, recipe: Recipe, stages: Iterable[StageName]) -> Non
         run.stage(StageName.SYNTH).check(synth.key(recipe))
         _first_problem(recipe, StageName.SYNTH)
     if StageName.EVAL in stages:
-        for model in evaluate.models(recipe):
+        for model in (m for m in evaluate.models(recipe) if is_there(run, m)):
             for policy in recipe.eval.policies:
-                evaluate.folder(run, model, policy).check(evaluate.key(recipe, model, policy))
+                evaluate.folder(run, model, policy).check(evaluate.key(recipe, model_of(run, model), policy))
         _first_problem(recipe, StageName.EVAL)
 
 
@@ -126,11 +127,22 @@ async def _sft(run: RunDirectory, recipe: Recipe, _allowance: Allowance) -> bool
     return fresh
 
 
+async def _rft(run: RunDirectory, recipe: Recipe, _allowance: Allowance) -> bool:
+    return await rft.run_rft(run, recipe)
+
+
+async def _distill(run: RunDirectory, recipe: Recipe, _allowance: Allowance) -> bool:
+    _, fresh = sft.run_distill(run, recipe)
+    return fresh
+
+
 _STAGES: dict[StageName, Callable[[RunDirectory, Recipe, Allowance], Coroutine[Any, Any, bool]]] = {
     StageName.SYNTH: synth.synthesize,
     StageName.FILTER: _filter,
     StageName.DATASET: _dataset,
     StageName.SFT: _sft,
+    StageName.RFT: _rft,
+    StageName.DISTILL: _distill,
     StageName.EVAL: evaluate.evaluate,
 }
 

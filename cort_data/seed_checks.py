@@ -8,9 +8,9 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from cort_data.agreement import agrees, first_difference
 from cort_data.blocks import Block, blocks
 from cort_data.filters.format import is_empty
-from cort_data.filters.replay import agrees, first_difference
 from cort_data.grading import Grader, Verdict, extract_answer
 from cort_data.interpreter.base import Interpreter
 from cort_data.seeds import THINK_CLOSE, Complaint, Seed, UnreadableSeed, read_seed

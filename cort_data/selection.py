@@ -31,30 +31,24 @@ class Choice(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Samples:
-    """What was sampled on one problem."""
+class Rate:
+    """How often a problem was solved."""
 
-    total: int
+    samples: int
     right: int
-    kept: tuple[Trace, ...]
-    """What the filters left, in the order of the samples."""
 
     @property
-    def rate(self) -> float:
-        """Share of right samples."""
-        return self.right / self.total
+    def share(self) -> float:
+        """Right samples among all."""
+        return self.right / self.samples
+
+    def within(self, difficulty: tuple[float, float]) -> bool:
+        """Does the share lie in this window? Both ends belong to it."""
+        return difficulty[0] <= self.share <= difficulty[1]
 
 
-def select(
-    problems: Mapping[str, Samples], choice: Choice, most: int, difficulty: tuple[float, float] = (0.0, 1.0)
-) -> list[Trace]:
-    """At most `most` traces of each problem whose rate lies in `difficulty` (both ends belong to it), in order."""
-    low, high = difficulty
-    fitting = (samples for samples in problems.values() if low <= samples.rate <= high)
-    return [trace for samples in fitting for trace in _take(samples.kept, choice, most)]
-
-
-def _take(traces: Sequence[Trace], choice: Choice, most: int) -> list[Trace]:
+def choose(traces: Sequence[Trace], choice: Choice, most: int) -> list[Trace]:
+    """At most `most` of one problem's traces, the first chosen first."""
     left = sorted(traces, key=lambda trace: (trace.kept_tokens, trace.id))
     if choice is Choice.SHORTEST:
         return left[:most]
@@ -77,19 +71,19 @@ class Mix:
     """Problems by the share of their right samples, between the `BANDS`."""
 
 
-def mix(problems: Mapping[str, Samples], chosen: Iterable[Trace]) -> Mix:
+def mix(rates: Mapping[str, Rate], chosen: Iterable[Trace]) -> Mix:
     """The mix of chosen traces."""
     by_problem: dict[str, list[str]] = {}
     for trace in chosen:
         by_problem.setdefault(trace.problem.id, []).append(program(trace))
     several = [programs for programs in by_problem.values() if len(programs) > 1]
     shares = [(len(set(programs)) - 1) / (len(programs) - 1) for programs in several]
-    rates = Counter(_band(problems[name].rate) for name in by_problem)
+    bands = Counter(_band(rates[name].share) for name in by_problem)
     return Mix(
         traces=sum(map(len, by_problem.values())),
         problems=len(by_problem),
         distinct_programs=sum(shares) / len(shares) if shares else None,
-        bands=tuple(rates[i] for i in range(len(BANDS) - 1)),
+        bands=tuple(bands[i] for i in range(len(BANDS) - 1)),
     )
 
 

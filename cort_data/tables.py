@@ -58,6 +58,40 @@ def policy_table(results: dict[str, Any]) -> Table:
     return table
 
 
+def rounds_table(rounds: list[dict[str, Any]]) -> Table:
+    """Rejection fine-tuning, a line a round: a collapse shows as pass@k, programs or bands that shrink."""
+    ks = sorted({int(k) for row in rounds for k in row["pass_at"]})
+    table = Table(
+        title="Rejection fine-tuning: what the model of each round wrote, and what was chosen of it",
+        caption="programs: share of different programs among a problem's chosen traces; bands: problems chosen from, "
+        "by the share of their right samples, up to ¼, ½, ¾, 1",
+        box=SIMPLE,
+        title_justify="left",
+        caption_justify="left",
+    )
+    passed = [f"pass@{k} %" for k in ks]
+    chosen = ("kept", "chosen", "programs %", "bands", "joined", "loss")
+    for heading in ("round", "samples", *passed, "tokens", "with code %", *chosen):
+        table.add_column(heading, justify="right")
+    for row in rounds:
+        passes = {int(k): share for k, share in row["pass_at"].items()}
+        programs = row["distinct_programs"]
+        table.add_row(
+            str(row["number"]),
+            f"{row['samples']:,}",
+            *(f"{100 * passes[k]:.1f}" if k in passes else "–" for k in ks),
+            f"{row['tokens']:.0f}",
+            f"{100 * row['with_code']:.1f}",
+            f"{row['kept']:,}",
+            f"{row['chosen']:,}",
+            "–" if programs is None else f"{100 * programs:.0f}",
+            " · ".join(map(str, row["bands"])),
+            f"{row['joined']:,}",
+            f"{row['loss']:.4f}" if row["eval_loss"] is None else f"{row['loss']:.4f} / {row['eval_loss']:.4f}",
+        )
+    return table
+
+
 def candidate_table(rows: list[dict[str, Any]]) -> Table:
     """What branch search found out about each hint."""
     table = Table(
@@ -150,13 +184,15 @@ def estimate_table(found: Estimate) -> Table:
     for name, label, form in _MEASURES:
         if name in found.run:
             label = label.format(currency=found.recipe.prices.currency)
-            each = "1" if name == "kept_traces" else _about(found.kept_trace[name], form)
-            table.add_row(label, each, _about(found.run[name], form))
+            table.add_row(label, _about(found.kept_trace[name], form), _about(found.run[name], form))
     return table
 
 
 def _about(found: Interval | None, form: str) -> str:
-    return "–" if found is None else f"{found.value:{form}} ({found.low:{form}} … {found.high:{form}})"
+    if found is None:
+        return "–"
+    certain = found.low == found.high
+    return f"{found.value:{form}}" + ("" if certain else f" ({found.low:{form}} … {found.high:{form}})")
 
 
 def _saving(saved: dict[str, float] | None) -> str:

@@ -18,7 +18,7 @@ from cort_data.shards import TraceStore
 from cort_data.spending import Spending
 from cort_data.stages import evaluate, sft, synth
 from cort_data.stages.writing import Work
-from cort_data.tables import candidate_table, out, policy_table, spending_table
+from cort_data.tables import candidate_table, out, policy_table, rounds_table, spending_table
 
 
 def print_plan(folder: Path, recipe: Recipe, stages: Sequence[StageName]) -> None:
@@ -53,9 +53,10 @@ def print_results(run: RunDirectory, recipe: Recipe, stages: Sequence[StageName]
         print(f"data set: {run.stage(StageName.DATASET).path}, {rows} traces in Parquet, with its card")
     if StageName.SFT in stages:
         trained = run.stage(StageName.SFT).manifest() or {}
-        print(
-            f"model: {run.stage(StageName.SFT).path / 'model'}, {trained['updates']} updates, loss {trained['loss']:.4f}"
-        )
+        place = run.stage(StageName.SFT).path / "model"
+        print(f"model: {place}, {trained['updates']} updates, loss {trained['loss']:.4f}")
+    if StageName.RFT in stages:
+        console.print(rounds_table((run.stage(StageName.RFT).manifest() or {})["rounds"]))
     print(f"run: {run.path}")
 
 
@@ -80,6 +81,10 @@ def _planned(run: RunDirectory, recipe: Recipe, stage: StageName) -> str:
     if stage is StageName.SFT:
         section = recipe.sft
         return f"{section.method} training of {sft.base_of(recipe)} on {', '.join(section.data)}"
+    if stage is StageName.RFT:
+        return f"{recipe.rft.rounds} rounds of {recipe.rft.samples} samples a problem, {recipe.rft.choice} of the kept"
+    if stage is StageName.DISTILL and recipe.distill:
+        return f"{recipe.distill.method} training of {recipe.distill.model} on {', '.join(recipe.distill.data)}"
     return " · ".join(
         f"{policy} ({model}): {_survey(Work(evaluate.plan(recipe, policy), TraceStore(folder.path)))}"
         for model in evaluate.models(recipe)

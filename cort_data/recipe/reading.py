@@ -182,7 +182,7 @@ def _keys_at(loc: tuple[int | str, ...]) -> list[str]:
     section: Any = Recipe
     for part in loc:
         section = _model_of(section.model_fields[str(part)].annotation)
-    return list(section.model_fields)
+    return [field.alias or name for name, field in section.model_fields.items()]
 
 
 def _model_of(annotation: Any) -> Any:  # noqa: ANN401 - typing constructs have no common type

@@ -16,6 +16,7 @@ from cort_data.prices import Prices
 from cort_data.prompts import check_prompt
 from cort_data.rollout import RolloutSettings
 from cort_data.search import SearchSettings
+from cort_data.training.rounds import RftSettings
 from cort_data.training.settings import SftSettings
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ class StageName(StrEnum):
     FILTER = "filter"
     DATASET = "dataset"
     SFT = "sft"
+    RFT = "rft"
+    DISTILL = "distill"
     EVAL = "eval"
 
 
@@ -93,6 +96,28 @@ class Problems(_Section):
     test: Annotated[ProblemSource | None, Field(description="Problems of the tables; never used for the data set")] = (
         None
     )
+
+
+class SynthFrom(StrEnum):
+    """What the synthesis goes out from."""
+
+    PROBLEMS = "problems"  # each trace is written from its first word on
+    TRACES = "traces"  # each trace goes on with one that was written elsewhere
+
+
+class SynthSettings(_Section):
+    """What the synthesis goes out from."""
+
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    from_: Annotated[
+        SynthFrom,
+        Field(
+            alias="from",
+            description="`problems`; or `traces`: problems.synth names a file that `cort traces import` wrote, and "
+            "each trace in it is cut where the first hint fires, and goes on with that hint",
+        ),
+    ] = SynthFrom.PROBLEMS
 
 
 class SamplingSettings(_Section):
@@ -191,11 +216,16 @@ class Recipe(_Section):
     interpreter: Annotated[InterpreterSettings, Field(description="What runs the python of a trace")] = (
         InterpreterSettings()
     )
+    synth: Annotated[SynthSettings, Field(description="What the synthesis goes out from")] = SynthSettings()
     rollout: Annotated[RolloutSection, Field(description="How a trace is written")] = RolloutSection()
     filters: Annotated[
         tuple[FilterEntry, ...], Field(description="Filters in the order in which drops are counted")
     ] = ()
     sft: Annotated[SftSettings, Field(description="Supervised fine-tuning")] = SftSettings()
+    rft: Annotated[RftSettings, Field(description="Rejection fine-tuning; it trains as `sft` says")] = RftSettings()
+    distill: Annotated[
+        SftSettings | None, Field(description="Fine-tuning of a weaker model on this run's traces; model must be given")
+    ] = None
     eval: Annotated[EvalSettings, Field(description="The policy comparison on the test problems")] = EvalSettings()
     prices: Annotated[Prices, Field(description="What the engine costs; shapes no result")] = Prices()
     stages: Annotated[tuple[StageName, ...], Field(min_length=1, description="Stages to run, in order")] = (
@@ -211,8 +241,19 @@ class Recipe(_Section):
             raise ValueError(f"stages must be in the order {', '.join(order)}, each at most once")
         if StageName.SYNTH in self.stages and self.problems.synth is None:
             raise ValueError("the stage synth needs problems.synth")
+        if StageName.RFT in self.stages and self.problems.synth is None:
+            raise ValueError("the stage rft samples on problems.synth, which is missing")
+        if StageName.DISTILL in self.stages and (self.distill is None or self.distill.model is None):
+            raise ValueError("the stage distill needs distill.model: the weaker model that is trained")
         if StageName.EVAL in self.stages and self.problems.test is None:
             raise ValueError("the stage eval needs problems.test")
+        return self
+
+    @model_validator(mode="after")
+    def _traces_can_be_read(self) -> Self:
+        source = self.problems.synth
+        if self.synth.from_ is SynthFrom.TRACES and source is not None and source.source == "nano":
+            raise ValueError("synth.from: traces needs a file of traces in problems.synth, and nano has none")
         return self
 
     def filter_specs(self) -> tuple[FilterSpec, ...]:

@@ -29,6 +29,7 @@ from cort_data.rollout import Writer
 from cort_data.runs import RunDirectory, StageFolder, write_atomically
 from cort_data.shards import FAILED, TraceStore
 from cort_data.sources import read_source
+from cort_data.stages.trained import model_of
 from cort_data.stages.workshop import Workshop, known_folder, open_workshop, trace_key
 from cort_data.stages.writing import Plan, Work, provenance, summary, write_traces
 from cort_data.statistics import Array, Interval, Ratios, paired_differences
@@ -148,11 +149,12 @@ def results_file(run: RunDirectory) -> Path:
 
 async def _write(run: RunDirectory, recipe: Recipe, model: str, allowance: Allowance) -> bool:
     """All policies of a model in one go, so that the engine is never left half empty between two."""
+    weights = model_of(run, model)
     with ExitStack() as stack:
         work: dict[str, Work] = {}
         for policy in recipe.eval.policies:
             stage = folder(run, model, policy)
-            stage.enter(key(recipe, model, policy))
+            stage.enter(key(recipe, weights, policy))
             work[policy] = Work(plan(recipe, policy), stack.enter_context(TraceStore(stage.path)))
         missing = {policy: item.survey().missing for policy, item in work.items()}
         todo = {p: w for p, w in work.items() if missing[p] or folder(run, model, p).manifest() is None}
@@ -161,7 +163,7 @@ async def _write(run: RunDirectory, recipe: Recipe, model: str, allowance: Allow
         meter = Meter(f"eval {Path(model).name}", sum(missing.values()))
         if meter.total:
             before = next((trace for item in work.values() if (trace := item.store.first())), None)
-            async with open_workshop(recipe, model, before) as workshop:
+            async with open_workshop(recipe, weights, before) as workshop:
                 for policy in todo:
                     folder(run, model, policy).save_engine(workshop.engine.capabilities)
                 writer = _writer(workshop, recipe.eval.teacher_tokens)
@@ -170,7 +172,7 @@ async def _write(run: RunDirectory, recipe: Recipe, model: str, allowance: Allow
                     await write_traces(todo.values(), writer, recipe.engine.in_flight, meter, allowance)
         for policy, item in todo.items():
             item.store.sync()
-            manifest = provenance(recipe, model, meter) | summary(item.traces())
+            manifest = provenance(recipe, weights, meter) | summary(item.traces())
             folder(run, model, policy).finish({"stage": "eval", "policy": policy, **manifest})
     return bool(todo)
 
@@ -183,7 +185,7 @@ def _writer(workshop: Workshop, teacher_tokens: int | None) -> Callable[[str], W
 
 def _rows(run: RunDirectory, recipe: Recipe, model: str) -> list[Row]:
     think_close = load_profile(recipe.engine.profile).think_close
-    seen = _seen_wordings(model)
+    seen = _seen_wordings(model_of(run, model))
     rows: list[Row] = []
     with Grader() as grader:
         for policy in recipe.eval.policies:
@@ -261,15 +263,21 @@ def _results(recipe: Recipe, rows: list[Row]) -> dict[str, Any]:
     nano = source is not None and source.source == "nano"
     return {
         "name": recipe.name,
-        "what": "policy comparison on the same problems; differences are to the first row of the model",
+        "what": "models and policies on the same problems; differences are to the first policy of a model, or, where "
+        "there is one policy, to the first model",
         "note": NANO_NOTE if nano else "",
         "recipe": recipe.digest(),
         "problems": int(rows[0].tally.sums.shape[1]),
         "samples": recipe.eval.samples,
         "teacher_tokens": recipe.eval.teacher_tokens,
         "interval": "95%, paired bootstrap over problems",
-        "rows": [_row_json(row, next(r for r in rows if r.model == row.model)) for row in rows],
+        "rows": [_row_json(row, _first(rows, row, len(recipe.eval.policies) > 1)) for row in rows],
     }
+
+
+def _first(rows: list[Row], row: Row, by_model: bool) -> Row:
+    """What a row is compared with: the first policy of its model; with one policy, the first model."""
+    return next(r for r in rows if r.model == row.model or not by_model)
 
 
 def _row_json(row: Row, first: Row) -> dict[str, Any]:

@@ -19,7 +19,7 @@ import shutil
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -123,6 +123,21 @@ def run_sft(run: RunDirectory, recipe: Recipe, kept: Path | None = None) -> tupl
     return fine_tune(settings_of(recipe, run.path), traces, base_of(recipe), folder.path), not done
 
 
+def run_distill(run: RunDirectory, recipe: Recipe, kept: Path | None = None) -> tuple[Checkpoint, bool]:
+    """Strong-to-weak distillation (METHOD §2): a weaker model is trained on what a strong one wrote in this run.
+
+    Returns what `run_sft` does.
+    """
+    section = recipe.distill
+    if section is None or section.model is None:
+        raise RecipeError("distill.model: required by the stage distill, and missing")
+    folder = run.stage(StageName.DISTILL)
+    done = folder.manifest() is not None
+    traces = read_sources(section.data, kept or run.path, recipe.engine.profile)
+    settings = replace(settings_of(recipe, run.path), sft=section, stage=StageName.DISTILL, sources=section.data)
+    return fine_tune(settings, traces, section.model, folder.path), not done
+
+
 def fine_tune(settings: FineTuning, traces: Iterable[Trace], base_model: str, out_dir: Path) -> Checkpoint:
     """Train `base_model` on the traces into `out_dir`; what is complete is reused, what was killed goes on.
 
@@ -134,7 +149,7 @@ def fine_tune(settings: FineTuning, traces: Iterable[Trace], base_model: str, ou
         from cort_data.training.model import find_base
         from cort_data.training.session import Training
         from cort_data.training.tokens import Student, check_template, load_tokenizer
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise TrainingError(f"training needs the extra `train` ({error}); pip install 'cort-data[train]'") from None
     base = find_base(base_model)
     student = Student(load_tokenizer(base), load_profile(settings.profile), settings.sft.prompts == "tokenizer")

@@ -23,8 +23,8 @@ from pathlib import Path
 
 from interpreter_results import save, say, show
 
+from cort_data.agreement import agrees, first_difference
 from cort_data.blocks import Block, blocks
-from cort_data.filters.replay import agrees, first_difference
 from cort_data.interpreter import Interpreter, Limits, Result, open_interpreter
 from cort_data.profiles import load_profile
 from cort_data.trace import Trace

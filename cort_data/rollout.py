@@ -12,25 +12,30 @@ error ends the run.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from itertools import islice
 from types import TracebackType
 from typing import Protocol, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from cort_data.agreement import agrees, first_difference
+from cort_data.beginning import before, find_cut, objection
+from cort_data.blocks import blocks
 from cort_data.engines.base import Chunk, Engine, Sampling, Sent, Turn
 from cort_data.errors import ContextError, EngineError, InterpreterError
 from cort_data.fences import Mark, PieceKind
 from cort_data.grading import extract_answer
 from cort_data.hints.judge import Judges
 from cort_data.hints.policy import Firing, HintPolicy, Policy, View
-from cort_data.interpreter import Interpreter, Session
+from cort_data.interpreter import Interpreter, Result, Session
 from cort_data.profiles import Profile
 from cort_data.prompts import render_prompt
 from cort_data.trace import (
+    IMPORTED,
     Event,
     HintMark,
     InterpreterUsed,
@@ -38,6 +43,7 @@ from cort_data.trace import (
     Origin,
     Problem,
     SamplingUsed,
+    Segment,
     Trace,
     Usage,
     feedback,
@@ -59,6 +65,8 @@ class Stop(StrEnum):
     CONTEXT = "context"  # the engine's context
     CALLS = "calls"  # kept writing code after the budget notice
     FORGED_OUTPUT = "forged_output"
+    NO_SPAN = "no_span"  # no hint fires in the given trace
+    NOT_REPLAYED = "not_replayed"  # the given trace's python state cannot be had again; `error` says why
     ENGINE_ERROR = "engine_error"
     INTERPRETER_ERROR = "interpreter_error"
 
@@ -83,6 +91,8 @@ class Job:
     sample: int
     stage: str
     seed: int
+    begin: Trace | None = None
+    """A trace that was written elsewhere: taken over up to the first hint that fires in it."""
 
 
 def rollout_seed(recipe_seed: int, problem_id: str, sample: int) -> int:
@@ -117,6 +127,8 @@ class Rollouts:
     temperature: float
     top_p: float
     judges: Judges = field(default_factory=Judges)
+    runs_code: bool = True
+    """False: text only; a block stays as the model wrote it, and the model goes on."""
 
     width = 1
 
@@ -180,12 +192,16 @@ class Rollout:
     state_lost: bool = False
     branch: str = ""
     """Names a fork, so that it draws other tokens than its siblings."""
+    pending: Firing | None = None
+    """A hint that fired in the trace to begin from, and goes in where it ends now."""
     stop: Stop | None = None
     error: str | None = None
 
     async def open(self) -> None:
-        """Encode the prompt."""
+        """Encode the prompt, and take over the beginning of the job's trace if it has one."""
         await self.transcript.open()
+        if self.job.begin is not None:
+            await self._begin(self.job.begin)
 
     async def run(self) -> None:
         """Write to the end, with every hint that fires."""
@@ -194,6 +210,9 @@ class Rollout:
 
     async def advance(self) -> Firing | None:
         """Write until a hint fires, and return it; None at the end, whose reason `stop` then is."""
+        firing, self.pending = self.pending, None
+        if firing is not None:
+            return firing
         while self.stop is None:
             firing = None if self.transcript.in_code else self.policy.observe(self.view)
             if firing is None:
@@ -297,6 +316,36 @@ class Rollout:
         if session is not None:
             await session.close()
 
+    async def _begin(self, given: Trace) -> None:
+        """Go as far as the first hint in a trace that was written elsewhere; its blocks run here again."""
+        firing = await find_cut(given.segments, self.view, self.policy, self.shared.judges)
+        if firing is None:
+            self.stop = Stop.NO_SPAN
+            return
+        segments = list(before(given.segments, firing.cut))
+        self.error = objection(segments) or await self._run_again(given, segments)
+        if self.error is not None:
+            self.stop = Stop.NOT_REPLAYED
+            return
+        for segment in segments:
+            await self.transcript.adopt(segment)
+            self.view.append(segment.kind, segment.origin, segment.text)
+        tokens = sum(s.tokens for s in self.transcript.segments if s.origin is Origin.MODEL)
+        self.events.append(Event(kind=IMPORTED, name=given.id, start=0, end=firing.cut, tokens=tokens))
+        if self.transcript.tokens >= self.shared.engine.context:
+            self.stop = Stop.CONTEXT
+        self.pending = firing if self.stop is None else None
+
+    async def _run_again(self, given: Trace, segments: Sequence[Segment]) -> str | None:
+        """Bring the python session to the end of these segments; say where an output is another one now."""
+        calls = sum(segment.kind is Kind.OUTPUT for segment in segments)
+        for block in islice((b for b in blocks(given) if b.output is not None), calls):
+            result = await self._run_cell(block.code)
+            if not agrees(block, result):
+                expected, got = first_difference(block.output or "", result.feedback)
+                return f"block {block.number}: its output is {expected!r}, run again it is {got!r}"
+        return None
+
     async def _write(self) -> tuple[Stop | None, Firing | None]:
         """Let the model write until something interrupts it."""
         room = self.shared.engine.context - self.transcript.tokens
@@ -362,6 +411,8 @@ class Rollout:
         if dropped.tokens:
             self._record("glued_fence", dropped)
             self.view.truncate(len(self.transcript.text))
+        if not self.shared.runs_code:
+            return None
         if self.calls == self.shared.settings.calls:
             return await self._refuse_call()
         await self._call(code)
@@ -369,16 +420,19 @@ class Rollout:
 
     async def _call(self, code: str) -> None:
         """Run a block and show what it printed."""
-        self.calls += 1
-        if self.session is None:
-            self.session = await self.shared.interpreter.session(self.job.seed)
-        result = await self.session.run(code)
+        result = await self._run_cell(code)
         await self._append(Kind.OUTPUT, result.feedback)
         # the cell that killed the session and the first one after it both say so; the model is told once
         if result.state_lost and not self.state_lost:
             self.events.append(Event(kind="state_lost"))
             await self._append(Kind.NOTICE, STATE_NOTICE)
         self.state_lost = result.state_lost
+
+    async def _run_cell(self, code: str) -> Result:
+        self.calls += 1
+        if self.session is None:
+            self.session = await self.shared.interpreter.session(self.job.seed)
+        return await self.session.run(code)
 
     async def _refuse_call(self) -> Stop | None:
         """Tell the model once that it can run no more code; stop it if it goes on (METHOD §2, budget notice)."""

@@ -1,4 +1,4 @@
-"""Where the problems of a run come from: the nano world, or a file that `cort problems import` wrote."""
+"""Where the problems of a run come from: the nano world, a file of problems, or traces that are to be continued."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from cort_data.data import data_dir
 from cort_data.errors import RecipeError, TraceError
 from cort_data.recipe.schema import Level, ProblemSource, Split
-from cort_data.trace import Problem, first_problem
+from cort_data.trace import Problem, Trace, first_problem
+from cort_data.traces_io import read_traces
 
 
 def read_source(source: ProblemSource, role: Split, seed: int) -> Iterator[Problem]:
@@ -26,6 +27,12 @@ def read_source(source: ProblemSource, role: Split, seed: int) -> Iterator[Probl
     return itertools.islice(_read_file(find_file(source.source)), source.n)
 
 
+def read_given(source: ProblemSource) -> Iterator[Trace]:
+    """The traces of a file that `cort traces import` wrote, in its order. Raises RecipeError, TraceError."""
+    path = find_file(source.source, "traces")
+    return itertools.islice(read_traces(path), source.n)
+
+
 @functools.lru_cache(maxsize=2)
 def _nano_problems(split: Split, n: int, seed: int, level: Level) -> list[Problem]:
     """Kept, since each stage goes over its problems several times."""
@@ -34,12 +41,12 @@ def _nano_problems(split: Split, n: int, seed: int, level: Level) -> list[Proble
     return problems(split, n, seed, level)
 
 
-def find_file(name: str) -> Path:
+def find_file(name: str, what: str = "problems") -> Path:
     """A path from the current folder, or a file among the shipped pipelines. Raises RecipeError."""
     for path in (Path(name), data_dir("pipelines") / name):
         if path.is_file():
             return path
-    raise RecipeError(f"{name}: no such problem file; make one with: cort problems import SOURCE --out {name}")
+    raise RecipeError(f"{name}: no such file of {what}; make one with: cort {what} import SOURCE --out {name}")
 
 
 def _read_file(path: Path) -> Iterator[Problem]:

@@ -44,6 +44,8 @@ class Origin(StrEnum):
 
 
 ENVIRONMENT = frozenset({Origin.INTERPRETER, Origin.SYSTEM})
+IMPORTED = "imported"
+"""Kind of the event of a trace that goes on with another one."""
 
 
 class _Record(BaseModel):
@@ -58,6 +60,12 @@ class Problem(_Record):
     answer: Annotated[str, Field(min_length=1, description="Gold answer, without a box")]
     source: Annotated[str, Field(description="Data set or family that the problem comes from")] = ""
     topic: str = ""
+    released: Annotated[
+        str,
+        Field(
+            pattern=r"^(\d{4}-\d{2}-\d{2})?$", description="Day from which it was public, YYYY-MM-DD; empty: unknown"
+        ),
+    ] = ""
 
 
 class HintMark(_Record):
@@ -137,8 +145,10 @@ class Event(_Record):
 
     kinds: `forged_output`, `rewind`, `glued_fence` (a token that closed a block carried more), `state_lost`,
     `native_tools` (the server continues no text), `hint`, `candidate` (a place where branch search tried a hint),
-    `losing_branches` (all that a search wrote and did not keep). `tokens` are model tokens that were generated and dropped. For a hint, `outcome` is
-    `fired | below | blocked | declined`, for a candidate `win | loss | tie`.
+    `losing_branches` (all that a search wrote and did not keep), `imported` (up to `end` the trace is that of `name`,
+    and `tokens` of it are the model's), and what an import had to mend (`mending`). `tokens` are otherwise model tokens
+    that were generated and dropped. For a hint, `outcome` is `fired | below | blocked | declined`, for a candidate
+    `win | loss | tie`.
     """
 
     kind: str
@@ -265,9 +275,15 @@ class Trace(_Record):
         return self.tokens_by(Origin.MODEL)
 
     @property
+    def imported_tokens(self) -> int:
+        """Model tokens that are in the trace and were not generated for it: it goes on with another one."""
+        return sum(e.tokens for e in self.events if e.kind == IMPORTED)
+
+    @property
     def generated_tokens(self) -> int:
         """Model tokens that were paid for: kept, and dropped by rewinds, forged outputs and glued fences."""
-        return self.kept_tokens + sum(e.tokens for e in self.events)
+        dropped = sum(e.tokens for e in self.events if e.kind != IMPORTED)
+        return self.kept_tokens - self.imported_tokens + dropped
 
     @property
     def tokens_after_last_output(self) -> int | None:

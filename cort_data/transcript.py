@@ -180,6 +180,10 @@ class Transcript:
             await self._append(Segment(kind=kind, origin=Origin.HINT, text=piece.text, hint=mark))
         return self.segments[known:]
 
+    async def adopt(self, segment: Segment) -> None:
+        """Append a segment that was written elsewhere, with the ids that this engine has for its text."""
+        await self._append(segment)
+
     async def append_feedback(self, kind: Kind, text: str) -> None:
         """Append an output of the interpreter or a notice of the system; what the model writes next is its own."""
         self.commit()

@@ -9,16 +9,14 @@ the clock or the machine's entropy cannot be judged by its output: if that diffe
 from __future__ import annotations
 
 import ast
-import re
 
+from cort_data.agreement import agrees, first_difference
 from cort_data.blocks import Block, blocks
 from cort_data.errors import RecipeError
 from cort_data.filters.base import Filter, FilterParams, Resources
-from cort_data.interpreter.base import Result, Status
+from cort_data.interpreter.base import Result
 from cort_data.trace import Decision, Trace
 
-_ADDRESS = re.compile(r"\b0x[0-9a-f]{6,16}\b")
-_SHOWN = 60
 _CLOCK_MODULES = frozenset({"time", "timeit", "secrets", "uuid"})
 _CLOCK_NAMES = frozenset({"now", "utcnow", "today", "urandom", "getrandom", "SystemRandom", "perf_counter"})
 _CLOCK_CALLS = frozenset({"id"})
@@ -62,20 +60,6 @@ class Replay(Filter[FilterParams]):
         return self.drop("nondeterministic" if clock else "output_differs", detail)
 
 
-def agrees(block: Block, result: Result) -> bool:
-    """Same output; of a block stopped from outside only the last line counts, its printing depends on speed."""
-    expected, got = _lines(block.output or ""), _lines(result.feedback)
-    stopped = result.status not in (Status.OK, Status.ERROR)
-    return expected[-1:] == got[-1:] if stopped else expected == got
-
-
-def first_difference(expected: str, got: str) -> tuple[str, str]:
-    """The first line that differs, from both; a missing line is empty."""
-    a, b = _lines(expected), _lines(got)
-    i = next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
-    return _cut(a, i), _cut(b, i)
-
-
 def reads_clock(code: str) -> bool:
     """Does the code read the clock, entropy or object identities? Seeded randomness does not count."""
     try:
@@ -100,13 +84,3 @@ def _is_clock(node: ast.AST) -> bool:
             return name in _CLOCK_NAMES
         case _:
             return False
-
-
-def _lines(output: str) -> list[str]:
-    masked = _ADDRESS.sub("0x…", output)
-    return [line.rstrip() for line in masked.strip("\n").split("\n")]
-
-
-def _cut(lines: list[str], index: int) -> str:
-    line = lines[index] if index < len(lines) else ""
-    return line if len(line) <= _SHOWN else line[:_SHOWN] + "…"

@@ -1,24 +1,58 @@
-"""Synthesis: problems → traces under the recipe's hint policy. Goes on where it was stopped; more n extends it."""
+"""Synthesis: problems → traces under the recipe's hint policy. Goes on where it was stopped; more n extends it.
+
+With `synth: {from: traces}` each trace goes on with one that was written elsewhere, from the first hint that fires in
+it. Traces in which none fires, or whose blocks give other outputs here, are recorded as such.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import itertools
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from cort_data.budget import Allowance, unlimited
 from cort_data.errors import BudgetError, RecipeError
 from cort_data.progress import Meter
-from cort_data.recipe import Recipe, StageName
+from cort_data.recipe import ProblemSource, Recipe, StageName, SynthFrom
+from cort_data.rollout import Job, rollout_seed
 from cort_data.runs import RunDirectory
 from cort_data.shards import TraceStore
-from cort_data.sources import read_source
-from cort_data.stages.workshop import open_workshop, trace_key
+from cort_data.sources import find_file, read_given, read_source
+from cort_data.stages.workshop import THINK_OPEN, open_workshop, policy_of, trace_key
 from cort_data.stages.writing import Plan, Work, provenance, summary, write_traces
-from cort_data.trace import Problem, Trace
+from cort_data.trace import Trace, trace_id
 
 VERSION = 1
+
+
+@dataclass(frozen=True)
+class Continuations(Plan):
+    """The traces that go on with given ones: given traces × samples."""
+
+    given: Callable[[], Iterator[Trace]]
+
+    def jobs(self) -> Iterator[tuple[str, Job]]:
+        """(trace id, job), all samples of a given trace in a row."""
+        seen: Counter[str] = Counter()
+        for trace in self.given():
+            problem = trace.problem
+            number, seen[problem.id] = seen[problem.id], seen[problem.id] + 1
+            for i in range(self.samples):
+                sample = _pair(number, i)
+                seed = rollout_seed(self.seed, problem.id, sample)
+                yield (
+                    trace_id(problem.id, self.policy, sample, self.stage),
+                    Job(problem, sample, self.stage, seed, trace),
+                )
+
+
+def _pair(number: int, i: int) -> int:
+    """One number for two (Cantor's), so that neither more samples nor more given traces change the sample of others."""
+    return (number + i) * (number + i + 1) // 2 + i
 
 
 def plan(recipe: Recipe) -> Plan:
@@ -26,16 +60,46 @@ def plan(recipe: Recipe) -> Plan:
     source = recipe.problems.synth
     if source is None:
         raise RecipeError("problems.synth: required by the stage synth, and missing")
+    shared = (recipe.rollout.samples, recipe.rollout.policy, StageName.SYNTH, recipe.seed)
+    if recipe.synth.from_ is SynthFrom.TRACES:
+        _check_hints(recipe)
+        return Continuations(
+            lambda: (t.problem for t in _given(recipe, source)), *shared, lambda: _given(recipe, source)
+        )
+    return Plan(lambda: read_source(source, "synth", recipe.seed), *shared)
 
-    def problems() -> Iterator[Problem]:
-        return read_source(source, "synth", recipe.seed)
 
-    return Plan(problems, recipe.rollout.samples, recipe.rollout.policy, StageName.SYNTH, recipe.seed)
+def _check_hints(recipe: Recipe) -> None:
+    policy = policy_of(recipe, recipe.rollout.policy)
+    if all(hint.trigger.name == THINK_OPEN for hint in policy.hints):
+        raise RecipeError(
+            f"rollout.policy: {policy.name} has no hint that goes into a thought, so no given trace would be gone on "
+            "with (synth.from: traces); expected one as hint_engineering"
+        )
+
+
+def _given(recipe: Recipe, source: ProblemSource) -> Iterator[Trace]:
+    """The traces to go on with, in the words of the family that goes on."""
+    profile = recipe.engine.profile
+    for trace in read_given(source):
+        if trace.profile != profile:
+            raise RecipeError(
+                f"problems.synth: trace {trace.id} of {source.source} is written for the profile {trace.profile}, and "
+                f"engine.profile is {profile}; convert them: cort traces import {source.source} --profile {profile} "
+                "--out NEW"
+            )
+        yield trace
 
 
 def key(recipe: Recipe) -> dict[str, Any]:
     """What shapes each trace; n and samples only say how many there are."""
-    return {"stage": "synth", "version": VERSION, **trace_key(recipe, recipe.engine.model, recipe.rollout.policy)}
+    source = recipe.problems.synth
+    given = {}
+    if recipe.synth.from_ is SynthFrom.TRACES and source is not None:
+        with find_file(source.source, "traces").open("rb") as file:
+            given = {"from": "traces", "traces": hashlib.file_digest(file, "sha256").hexdigest()[:16]}
+    shaped = trace_key(recipe, recipe.engine.model, recipe.rollout.policy)
+    return {"stage": "synth", "version": VERSION, **shaped, **given}
 
 
 async def synthesize(run: RunDirectory, recipe: Recipe, allowance: Allowance | None = None) -> bool:

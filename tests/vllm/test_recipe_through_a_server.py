@@ -3,68 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from cort_data.doctor import WEIGHTS
 from cort_data.find_traces import find_all
 from cort_data.trace import Kind, Origin, Trace
 
+from .conftest import MODEL, cort
+
 pytestmark = pytest.mark.vllm
 
-MODEL = "nano-teacher"
 FOLDER = WEIGHTS / "teacher"
-START_S = 300
-CORT = Path(sys.executable).parent / "cort"
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
-
-
-def server_command(port: int) -> list[str]:
-    """float32: in bf16 some CPUs kill vLLM's worker on a short first prompt."""
-    python = os.environ["CORT_VLLM_PYTHON"]
-    options = f"--model {FOLDER} --served-model-name {MODEL} --host 127.0.0.1 --port {port}"
-    options += " --enforce-eager --dtype float32 --max-num-seqs 64"
-    return [python, "-m", "vllm.entrypoints.openai.api_server", *options.split()]
-
-
-@pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    port, log = free_port(), tmp_path_factory.mktemp("server") / "log.txt"
-    environment = os.environ | {"VLLM_CPU_KVCACHE_SPACE": "2", "OMP_NUM_THREADS": "2", "HF_HUB_OFFLINE": "1"}
-    with log.open("w") as out:
-        server = subprocess.Popen(server_command(port), env=environment, stdout=out, stderr=out, start_new_session=True)
-    try:
-        wait_for(f"http://127.0.0.1:{port}/health", server, log)
-        yield f"http://127.0.0.1:{port}/v1"
-    finally:
-        os.killpg(server.pid, signal.SIGTERM)
-        server.wait(60)
-
-
-def wait_for(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    for _ in range(START_S):
-        try:
-            if httpx.get(address).is_success:
-                return
-        except httpx.TransportError:
-            pass
-        assert server.poll() is None, log.read_text()[-3000:]
-        time.sleep(1)
-    pytest.fail(f"no answer after {START_S} s: {log.read_text()[-3000:]}")
 
 
 @pytest.fixture(scope="module")
@@ -77,12 +28,8 @@ def run(url: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "problems.synth.n": 48,
         "problems.test.n": 12,
     }
-    command = [str(CORT), "run", "nano", "--run-dir", str(folder)]
-    for key, value in sets.items():
-        command += ["--set", f"{key}={value}"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    print(done.stdout)
+    options = [word for key, value in sets.items() for word in ("--set", f"{key}={value}")]
+    print(cort("run", "nano", "--run-dir", str(folder), *options))
     return folder
 
 

@@ -24,8 +24,14 @@ PROMPTS = {
         "Close with the result inside \\boxed{}.\n\n"
         "{{ problem }}"
     ),
+    "text": (
+        "{{ problem }}\n\n"
+        r"Reason step by step. Close with the result inside \boxed{}."
+    ),
     "plain": "{{ problem }}",
 }
+
+_ASKS_FOR_CODE = frozenset({"cort", "cir"})
 
 _ENVIRONMENT = Environment(undefined=StrictUndefined, keep_trailing_newline=True)
 
@@ -33,6 +39,11 @@ _ENVIRONMENT = Environment(undefined=StrictUndefined, keep_trailing_newline=True
 def render_prompt(prompt: str, problem: Problem) -> str:
     """The user message for a problem; `prompt` is a template's name or a template's text."""
     return _template(PROMPTS.get(prompt, prompt)).render(problem=problem.text)
+
+
+def without_code(prompt: str) -> str:
+    """The template for a model that gets no code run: `text` for the shipped ones that ask for python."""
+    return "text" if prompt in _ASKS_FOR_CODE else prompt
 
 
 @functools.lru_cache(maxsize=32)

@@ -46,8 +46,10 @@ def problem_digest(problem: Problem) -> bytes:
     return _digest(json.loads(problem.model_dump_json()))
 
 
-def _digest(problem: object) -> bytes:
-    return hashlib.sha256(json.dumps(problem, sort_keys=True).encode()).digest()[:8]
+def _digest(problem: dict[str, str]) -> bytes:
+    """Empty fields do not count: a trace that was written before a field existed still belongs to its problem."""
+    filled = {name: value for name, value in problem.items() if value}
+    return hashlib.sha256(json.dumps(filled, sort_keys=True).encode()).digest()[:8]
 
 
 class TraceStore:

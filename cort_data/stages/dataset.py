@@ -59,7 +59,7 @@ FEATURES = Features(
     {
         "schema_version": _INT,
         "id": _TEXT,
-        "problem": {"id": _TEXT, "text": _TEXT, "answer": _TEXT, "source": _TEXT, "topic": _TEXT},
+        "problem": {"id": _TEXT, "text": _TEXT, "answer": _TEXT, "source": _TEXT, "topic": _TEXT, "released": _TEXT},
         "sample": _INT,
         "stage": _TEXT,
         "prompt": _TEXT,

@@ -20,12 +20,15 @@ from cort_data.hints.policy import HintPolicy, load_policy, policy_base
 from cort_data.hints.template import Hint, reword
 from cort_data.interpreter import Interpreter, Limits, open_interpreter
 from cort_data.profiles import Profile, load_profile
+from cort_data.prompts import without_code
 from cort_data.recipe import Recipe
 from cort_data.rollout import Rollouts, Writer
 from cort_data.search import SEARCHES, BranchSearch, ShortestOf, WithinTokens
 from cort_data.trace import InterpreterUsed, Trace
 
 NANO = "nano-"
+TEXT_ONLY = "text"
+"""The policy of evaluations without code: no hints, no block is run, and the prompt does not ask for python."""
 THINK_OPEN = "think_open"  # the trigger that fires before the model's first word
 _WHOLE_FILE_BYTES = 64 * 2**20  # larger files are known by their size and both ends
 
@@ -64,16 +67,20 @@ class Workshop:
     def rollouts(self, policy: str) -> Rollouts:
         """The rollout loop under the hints of one policy. Raises RecipeError if the engine cannot carry it out."""
         self._check_policy(policy)
+        settings, runs_code = self.recipe.rollout, policy != TEXT_ONLY
+        if not runs_code:
+            settings = settings.model_copy(update={"prompt": without_code(settings.prompt)})
         return Rollouts(
             engine=self.engine,
             interpreter=self.interpreter,
             interpreter_used=interpreter_used(self.recipe),
             profile=self.profile,
             policy=policy_of(self.recipe, policy),
-            settings=self.recipe.rollout,
+            settings=settings,
             temperature=self.recipe.sampling.temperature,
             top_p=self.recipe.sampling.top_p,
             judges=self.judges,
+            runs_code=runs_code,
         )
 
     def _check_policy(self, policy: str) -> None:
@@ -156,7 +163,7 @@ def known_folder(model: str) -> Path:
 
 def policy_of(recipe: Recipe, name: str) -> HintPolicy:
     """A hint policy, with the recipe's own wordings in place. Raises HintError."""
-    policy = load_policy(name)
+    policy = HintPolicy(TEXT_ONLY, ()) if name == TEXT_ONLY else load_policy(name)
     wordings = recipe.rollout.wordings
     for hint in sorted(set(wordings) - set(load_library())):
         raise RecipeError(f"rollout.wordings.{hint}: no hint of that name; cort hints list names them")

@@ -6,7 +6,7 @@
     ├── HintError             a hint file
     ├── SeedError             a seed file
     ├── TraceError            a trace, problem or data line that breaks the schema
-    ├── EngineError           the model or its server; `transient` says whether trying again may help
+    ├── EngineError           the model or its server; `transient`: trying again may help, `fatal`: nothing will
     │   └── ContextError      a text that the model's context does not hold
     ├── TrainingError         a fine-tuning that cannot start or go on: base model, data, memory
     ├── BudgetError           a limit that the command was given is reached; the command exits with 1
@@ -43,11 +43,16 @@ class TraceError(CortError):
 
 
 class EngineError(CortError):
-    """The model or its server failed; `transient` says whether the same call may succeed later."""
+    """The model or its server failed.
 
-    def __init__(self, message: str, *, transient: bool = False) -> None:
+    `transient`: the same call may succeed later. `fatal`: no call will before the user has done something, so that
+    a run ends at once.
+    """
+
+    def __init__(self, message: str, *, transient: bool = False, fatal: bool = False) -> None:
         super().__init__(message)
         self.transient = transient
+        self.fatal = fatal
 
 
 class ContextError(EngineError):

@@ -263,13 +263,15 @@ class Rollout:
 
     @contextmanager
     def recording(self) -> Iterator[None]:
-        """Failures of the engine and the interpreter end this rollout, and it says so."""
+        """Failures of the engine and the interpreter end this rollout, and it says so. Fatal ones end the run."""
         try:
             yield
         except ContextError as failure:
             full = self.transcript.text and self.generated
             self.stop, self.error = (Stop.CONTEXT, None) if full else (Stop.ENGINE_ERROR, str(failure))
         except EngineError as failure:
+            if failure.fatal:
+                raise
             self.stop, self.error = Stop.ENGINE_ERROR, str(failure)
         except InterpreterError as failure:
             self.stop, self.error = Stop.INTERPRETER_ERROR, str(failure)

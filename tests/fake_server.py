@@ -46,6 +46,7 @@ class Behaviour:
     per_event: int = 1
     failures: list = field(default_factory=list)  # for the next text requests: a status, or "cut" / "hang" / "garbage"
     retry_after: str | None = None
+    no_quota_for: str | None = None  # what stands in prompts that are refused for want of money
     every: str | None = None  # "hang", "garbage", "html" or a status, for every request
     error: dict = field(default_factory=dict)  # more fields of an error
     context: int = CONTEXT
@@ -165,6 +166,8 @@ class FakeServer:
         self.b.requests.append(body)
         if self.b.refuse_options and ("logprobs" in body or "stream_options" in body):
             return self._status(400)
+        if self.b.no_quota_for and self.b.no_quota_for in prompt:
+            return JSONResponse({"error": {"message": "You exceeded your quota", "code": "insufficient_quota"}}, 429)
         if len(prompt) > self.b.context:
             return self._status(400, f"the model's maximum context length is {self.b.context} tokens")
         failure = self.b.failures.pop(0) if self.b.failures else None

@@ -90,3 +90,22 @@ def test_json_has_one_object_a_check(weights: Path) -> None:
     rows = [json.loads(line) for line in result.stdout.splitlines()]
     assert rows[0].keys() == {"name", "state", "detail"}
     assert {row["state"] for row in rows} <= {"ok", "not there"}
+
+
+def test_a_server_is_probed_with_engine_and_model() -> None:
+    from fake_server import Behaviour, serving
+
+    with serving(Behaviour(vllm=False, fault="restarts")) as url:
+        table = CliRunner().invoke(app, ["doctor", "--engine", url, "--model", "tiny"])
+    assert table.exit_code == 1
+    assert "restarts the answer" in table.stdout
+    assert "nothing can be written" in table.stdout
+    with serving(Behaviour()) as url:
+        record = CliRunner().invoke(app, ["doctor", "--engine", url, "--model", "tiny", "--json"])
+    assert record.exit_code == 0
+    assert json.loads(record.stdout)["way"] == "ids"
+
+
+def test_a_server_and_its_model_go_together() -> None:
+    result = CliRunner().invoke(app, ["doctor", "--engine", "http://127.0.0.1:1/v1"])
+    assert "--engine URL and --model M go together" in str(result.exception)

@@ -29,12 +29,13 @@ class ServerError(EngineError):
         message: str,
         *,
         transient: bool = False,
+        fatal: bool = False,
         retry_after_s: float = 0,
         status: int | None = None,
         garbled: bool = False,
         said: str = "",
     ) -> None:
-        super().__init__(message, transient=transient)
+        super().__init__(message, transient=transient, fatal=fatal)
         self.said = said or message
         self.retry_after_s = retry_after_s
         self.status = status
@@ -94,8 +95,14 @@ def of_status(error: openai.APIStatusError, url: str, model: str) -> ServerError
     else:
         text = f"engine.url: {url} refuses the request ({status}): {said}"
     transient = status >= SERVER_ERROR or (status == TOO_MANY and not no_quota(error))
-    said = f"{status}: {said}"
-    return ServerError(text, transient=transient, retry_after_s=retry_after(error), status=status, said=said)
+    return ServerError(
+        text,
+        transient=transient,
+        fatal=status in (*KEY_REFUSED, NO_MONEY) or no_quota(error),
+        retry_after_s=retry_after(error),
+        status=status,
+        said=f"{status}: {said}",
+    )
 
 
 def words_of(error: openai.APIStatusError) -> str:

@@ -36,10 +36,11 @@ def server(fault, **options):
     return Behaviour(fault=fault, texts=texts, **values)
 
 
-def synth(folder, behaviour, policy="none", **engine):
-    """`cort synth` on one problem: exit code or error, the traces, the stage's record of the engine, what was said."""
+def synth(folder, behaviour, policy="none", problems=1):
+    """`cort synth` on a few problems: the traces, the stage's record of the engine, what was said."""
     with serving(behaviour) as url:
-        fields = tree(folder, problems=1, engine={"kind": "openai", "model": "tiny", "url": url, **engine})
+        engine = {"kind": "openai", "model": "tiny", "url": url, "in_flight": 1}
+        fields = tree(folder, problems=problems, engine=engine)
         fields["rollout"] |= {"policy": policy, "samples": 1}
         file = folder / "recipe.yaml"
         file.write_text(yaml.safe_dump(fields))
@@ -109,3 +110,17 @@ def test_a_way_is_not_changed_under_a_run(tmp_path):
         shard.write_bytes(shard.read_bytes().replace(b'"stop_reason":"answered"', b'"stop_reason":"engine_error"'))
     with pytest.raises(CortError, match="written by 'openai:tiny:tokens by logprobs', and the server is now"):
         synth(tmp_path, server(None, raw=False))
+
+
+def test_a_quota_that_is_used_up_ends_the_run_and_loses_nothing(tmp_path):
+    behaviour = server(None)
+    behaviour.no_quota_for = "number 2."
+    with pytest.raises(CortError, match="the quota is used up") as raised:
+        synth(tmp_path, behaviour, problems=4)
+    assert "\n" not in str(raised.value)
+    kept = list(find_all(tmp_path / "run" / "synth"))
+    assert [t.problem.id for t in kept] == ["p0", "p1"]
+    behaviour.no_quota_for = None
+    traces, _, _ = synth(tmp_path, behaviour, problems=4)
+    assert [t.problem.id for t in traces] == ["p0", "p1", "p2", "p3"]
+    assert [t.error for t in traces] == [None] * 4

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -119,12 +119,14 @@ class _Watch:
         return replace(self, detector=copy.deepcopy(self.detector), fired=set(self.fired), blocked=set(self.blocked))
 
 
+_Readers = list[tuple[_Watch, Callable[[View, Clause], Span | None]]]
+
+
 class Policy:
     """Watches one trace and says when a hint goes in."""
 
     def __init__(self, hints: Sequence[Hint], problem: Problem, seed: int) -> None:
-        self._watches = [_Watch(hint, hint.trigger.detector(), _needs(hint)) for hint in hints]
-        self._start_reading()
+        self._set([_Watch(hint, hint.trigger.detector(), _needs(hint)) for hint in hints])
         self._problem = problem
         self._seed = seed
         self._language = "zh" if _CHINESE.search(problem.text) else "en"
@@ -147,10 +149,11 @@ class Policy:
         while self._read < len(clauses):
             clause = clauses[self._read]
             self._read += 1
-            readers = self._readers.get(clause.stems & self._needed)
+            stems = clause.stems & self._needed
+            readers = self._readers.get(stems)
             if readers is None:
-                readers = self._readers_of(clause.stems & self._needed)
-            spans = [(w, span) for w in readers if (span := w.detector.read(view, clause)) is not None]
+                readers = self._readers[stems] = self._readers_of(stems)
+            spans = [(watch, span) for watch, read in readers if (span := read(view, clause)) is not None]
             if spans and (firing := self._choose(view, spans, clause)):
                 return firing
         return None
@@ -158,8 +161,7 @@ class Policy:
     def fork(self) -> Policy:
         """A copy that watches a copy of the trace."""
         twin = copy.copy(self)
-        twin._watches = [watch.fork() for watch in self._watches]
-        twin._start_reading()
+        twin._set([watch.fork() for watch in self._watches])
         twin._events = list(self._events)
         return twin
 
@@ -171,20 +173,27 @@ class Policy:
 
     def keep_only(self, hints: Collection[Hint]) -> None:
         """From here on no other hint goes in."""
-        self._watches = [watch for watch in self._watches if watch.hint in hints]
+        self._set([watch for watch in self._watches if watch.hint in hints])
+
+    def _set(self, watches: list[_Watch]) -> None:
+        self._watches = watches
+        self._plans: dict[tuple[bool, ...], dict[int, _Readers]] = {}
+        """Who reads a clause: by those who read at all, and by those of its bits that anybody asks for."""
+        self._needed = 0
+        for watch in watches:
+            self._needed |= watch.needs
         self._start_reading()
 
     def _start_reading(self) -> None:
-        self._readers: dict[int, list[_Watch]] = {}
-        """Who reads a clause, by those of its bits that anybody asks for."""
-        self._needed = 0
-        for watch in self._watches:
-            self._needed |= watch.needs
+        """Who reads, is asked at the start of each run; which of them reads a clause, depends on its words."""
+        awake = tuple(watch.detector.reads for watch in self._watches)
+        if awake not in self._plans:
+            self._plans[awake] = {}
+        self._readers = self._plans[awake]
 
-    def _readers_of(self, stems: int) -> list[_Watch]:
-        readers = [w for w in self._watches if w.detector.reads and (not w.needs or w.needs & stems)]
-        self._readers[stems] = readers
-        return readers
+    def _readers_of(self, stems: int) -> _Readers:
+        reading = (w for w in self._watches if w.detector.reads and (not w.needs or w.needs & stems))
+        return [(watch, watch.detector.read) for watch in reading]
 
     def _restart(self, view: View) -> Firing | None:
         self._events.extend(self._near_misses())
@@ -193,6 +202,7 @@ class Policy:
             watch.blocked.clear()
         self._epoch, self._read = view.epoch, 0
         spans = [(w, span) for w in self._watches if (span := w.detector.restart(view)) is not None]
+        self._start_reading()
         return self._choose(view, spans, None)
 
     def _choose(self, view: View, spans: list[tuple[_Watch, Span]], clause: Clause | None) -> Firing | None:

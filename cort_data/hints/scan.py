@@ -52,7 +52,7 @@ def _evidence(segments: Iterable[Segment], trigger: Trigger, think_close: str) -
             yield None
             if (span := detector.restart(view)) is not None:
                 yield span
-        for clause in view.clauses[read:]:
+        for clause in view.clauses[read:] if detector.reads else ():
             if (span := detector.read(view, clause)) is not None:
                 yield span
         read = len(view.clauses)

@@ -21,6 +21,7 @@ MAX_CLAUSE = 400
 _CLAUSE = re.compile(r"(?:[^\n.!?;:,。！？；：，]++|[.!?;:,](?=\S))*+(?:\n|[.!?;:,]\s|[。！？；：，])")
 _ENDS = frozenset("\n.!?;:,。！？；：，")  # without one of these, no clause can end
 _TEXT, _MODEL, _HUMAN = Kind.TEXT, Origin.MODEL, Origin.HUMAN  # looked up for every token
+_TOKEN = 12  # characters: to look for an end in longer pieces costs as much as to cut them
 _SENTENCE_ENDS = ".!?。！？"
 _NUMBERED = re.compile(r"\s*\(?\d{1,2}\.\s$")
 _SHORTENED = re.compile(r"\b(?:e\.g|i\.e|vs|approx|cf|etc|Eq|Fig)\.\s$")
@@ -38,6 +39,9 @@ class Clause(NamedTuple):
     ends_sentence: bool
     stems: int = 0
     """Which words stand in it, as bits of `lexicon`."""
+
+
+_clause = tuple.__new__  # half the time of `Clause(...)`, and there are many
 
 
 class View:
@@ -101,7 +105,12 @@ class View:
                 self.in_code = False
             tail = self._tail
             self._tail = tail + text
-            if not _ENDS.isdisjoint(tail[-1:] + text) or len(tail) + len(text) > MAX_CLAUSE:
+            if (
+                len(text) > _TOKEN
+                or not _ENDS.isdisjoint(text)
+                or tail[-1:] in _ENDS
+                or len(tail) + len(text) > MAX_CLAUSE
+            ):
                 self._cut_clauses()
         else:
             self._append_other(kind, text)
@@ -136,31 +145,35 @@ class View:
         self._tail, self._sentence, self._in_run = "", None, True
 
     def _cut_clauses(self) -> None:
-        tail, at = self._tail, 0
+        """Every character passes here: one loop without calls of its own."""
+        if self._done:
+            self._tail = ""
+            return
+        tail, at, sentence = self._tail, 0, self._sentence
         base = self.length - len(tail)
-        while not self._done:
+        closes = self._think_close in tail
+        while True:
             match = _CLAUSE.match(tail, at)
             end = match.end() if match else len(tail)
             if end - at > MAX_CLAUSE:
                 end = at + MAX_CLAUSE
             elif match is None:
                 break
-            self._take(base + at, tail[at:end])
+            text = tail[at:end]
+            if closes and self._think_close in text:
+                self._done = True
+                break
+            bare = text.rstrip()
+            if bare and sentence is None:
+                sentence = base + end - len(text.lstrip())
+            last = text[-1] == "\n" or (bare[-1:] in _SENTENCE_ENDS and not _goes_on(text))
+            if bare:
+                stems = lexicon.bits(text)
+                self.clauses.append(_clause(Clause, (base + at, base + end, text, sentence, last, stems)))
+            if last:
+                sentence = None
             at = end
-        self._tail = tail[at:]
-
-    def _take(self, start: int, text: str) -> None:
-        if self._think_close in text:
-            self._done = True
-            return
-        bare = text.rstrip()
-        last = text[-1] == "\n" or (bare[-1:] in _SENTENCE_ENDS and not _goes_on(text))
-        if bare:
-            if self._sentence is None:
-                self._sentence = start + len(text) - len(text.lstrip())
-            self.clauses.append(Clause(start, start + len(text), text, self._sentence, last, lexicon.bits(text)))
-        if last:
-            self._sentence = None
+        self._tail, self._sentence = tail[at:], sentence
 
 
 def _goes_on(text: str) -> bool:

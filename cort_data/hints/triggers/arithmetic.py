@@ -60,7 +60,7 @@ _EVALUATED = re.compile(
 )
 _NO_LETTERS = bytes(c for c in range(128) if not chr(c).isalpha())
 _DIGITS = bytes(c if 48 <= c <= 57 else 32 for c in range(256))
-_EQUAL = lexicon.stems({"=", "≈", "≡", "approx", "equiv", "is", "equals", "gives", "makes"})
+_EQUAL = lexicon.EQUAL | lexicon.stems({"≈", "≡"}) | lexicon.words("approx equiv is equals gives makes")
 _COMPARED = lexicon.stems({"<", ">", "≤", "≥"})
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
 from cort_data.hints.view import Clause, View
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """What a detector saw: characters `[start, end)` of the completion, and how sure it is.
 
     `end` is how far it had read; the behaviour itself may go on. It is a detection if `score >= threshold`.
@@ -33,7 +31,7 @@ class Detector(Protocol):
     """Follows one trace. What it returns depends on the clauses alone, never on chunks or on later text."""
 
     reads: bool
-    """Does it look at clauses at all, or only at where runs begin?"""
+    """Does it look at the clauses of this run? May change in `restart`, and is asked after it."""
 
     def restart(self, view: View) -> Span | None:
         """A run begins at `view.run_start`, or is read again: forget what was read at or after it."""

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from cort_data.hints import lexicon
 from cort_data.hints.triggers.base import Detector, Span, Trigger
 from cort_data.hints.triggers.chain import Chain
 from cort_data.hints.view import Clause, View
@@ -16,6 +17,11 @@ _VERB = (
     r"iterat\w+|loop(?:ing)? (?:over|through)|enumerat\w+|search|examin\w+|scan|plug(?:ging)? in|list(?: out)?)"
     r"(?:ing)?\b(?! (?:to|that|whether|if)\b)"
 )
+_MAY_PLAN = lexicon.stems(
+    {"try", "test", "check", "through", "over", "numerat", "search", "list", "plug", "terat", "xamin", "scan", "brute"}
+    | {"trial"}
+)
+"""Can a clause hold a plan at all? Most have no such verb and are let go here."""
 _MEMBERS = (
     r"(?:\b(?:all|each|every)\b|\bone (?:by one|at a time|after (?:another|the other))\b|\bcandidates?\b|"
     r"\bpossib(?:le|ilities)\b|\b(?:several|many|various|different|small|other|(?:the )?(?:next|first|remaining)) "
@@ -92,15 +98,15 @@ class _Candidates:
         return None
 
     def read(self, view: View, clause: Clause) -> Span | None:
-        text = clause.text
         if self.planned is not None:
             return self._after_plan(clause)
-        if "=" in text:
+        text, stems = clause.text, clause.stems
+        if stems & lexicon.EQUAL:
             return self._trial(clause)
         if clause.start - self.tried <= NEAR and _REJECTED.search(text):
             self.tried = -NEAR - 1
             return self._sign(clause, REJECTED)
-        if _may_plan(text) and self._is_plan(view, clause):
+        if stems & _MAY_PLAN and self._is_plan(view, clause):
             if clause.ends_sentence or text.rstrip()[-1:] == ":":
                 return self._sign(clause, PLANNED)
             self.planned = clause
@@ -145,24 +151,3 @@ class _Candidates:
             if earlier.start <= clause.start and _MACHINE.search(earlier.text):
                 return False
         return True
-
-
-def _may_plan(text: str) -> bool:
-    """Can this clause hold a plan at all? Most have no such verb and are let go here."""
-    return (
-        "try" in text
-        or "Try" in text
-        or "est" in text
-        or "heck" in text
-        or "hrough" in text
-        or " over" in text
-        or "numerat" in text
-        or "earch" in text
-        or "ist " in text
-        or "lug" in text
-        or "terat" in text
-        or "xamin" in text
-        or "scan" in text
-        or "rute" in text
-        or "rial a" in text
-    )

@@ -39,9 +39,8 @@ class BudgetLow(Trigger):
 
 
 class _BudgetLow:
-    reads = True
-
     def __init__(self, left: int, chars: int) -> None:
+        self.reads = False
         self.left = left
         self.chars = chars
         self.calls = 0  # the output after which it counts
@@ -53,10 +52,11 @@ class _BudgetLow:
             self.calls, self.start, self.passed = view.calls, view.run_start, None
         elif self.passed is not None and self.passed > view.run_start:
             self.passed = None
+        self.reads = view.calls_left <= self.left and view.answers_code and self.passed is None
         return None
 
     def read(self, view: View, clause: Clause) -> Span | None:
-        if view.calls_left > self.left or not view.answers_code or self.passed is not None:
+        if not self.reads or self.passed is not None:
             return None
         if clause.end - self.start < self.chars:
             return None

@@ -75,9 +75,8 @@ class ResultDistrust(Trigger):
 
 
 class _Distrust:
-    reads = True
-
     def __init__(self, threshold: float, gap: int) -> None:
+        self.reads = False  # before the first output
         self.threshold = threshold
         self.gap = gap
         self.start = self.last = self.until = 0
@@ -88,9 +87,9 @@ class _Distrust:
 
     def restart(self, view: View) -> Span | None:
         self._forget()
-        self.until = 0
-        if view.answers_code and not view.last_error:
-            self.until = view.run_start + NEAR
+        self.reads = view.answers_code and not view.last_error
+        self.until = view.run_start + NEAR if self.reads else 0
+        if self.reads:
             self.inputs = _numbers(view.last_code)
             printed = _numbers(view.last_output or "")
             self.outputs = printed if len(printed) <= TABLE else frozenset()

@@ -58,12 +58,14 @@ class _Loop:
         return None
 
     def read(self, view: View, clause: Clause) -> Span | None:  # noqa: ARG002
-        self.parts.append(clause.text)
-        self.chars += len(clause.text)
+        text = clause.text
         if clause.ends_sentence:
-            sentence = "".join(self.parts)
-            self.parts, self.chars, self.checked = [], 0, 0
-            return self._sentence(clause, sentence)
+            if self.parts:
+                text = "".join(self.parts) + text
+                self.parts, self.chars, self.checked = [], 0, 0
+            return self._sentence(clause, text)
+        self.parts.append(text)
+        self.chars += len(text)
         if self.chars - self.checked >= MAX_CLAUSE:
             self.checked = self.chars
             return self._endless(clause)
@@ -73,8 +75,16 @@ class _Loop:
         form = _normal(text)
         if len(form) < SHORT:
             return None
-        times = self.recent.get(form, 0)
-        self._remember(clause.end, form)
+        recent, said = self.recent, self.said
+        times = recent.get(form, 0)
+        recent[form] = times + 1
+        said.append((clause.end, form))
+        if len(said) > WINDOW:
+            old = said[-WINDOW - 1][1]
+            if recent[old] > 1:
+                recent[old] -= 1
+            else:
+                del recent[old]
         if not times:
             self.score = max(0.0, self.score - 1.0)
             return None
@@ -82,19 +92,6 @@ class _Loop:
             self.start = clause.sentence
         self.score += 0.5 if times == 1 else 1.0
         return Span(self.start, clause.end, self.score, self.threshold, f"said before: {form[:40]!r}")
-
-    def _remember(self, end: int, form: str) -> None:
-        self.said.append((end, form))
-        self.recent[form] = self.recent.get(form, 0) + 1
-        if len(self.said) > WINDOW:
-            self._drop(self.said[-WINDOW - 1][1])
-
-    def _drop(self, old: str) -> None:
-        left = self.recent.get(old, 0) - 1
-        if left > 0:
-            self.recent[old] = left
-        else:
-            self.recent.pop(old, None)
 
     def _endless(self, clause: Clause) -> Span | None:
         words = "".join(self.parts)[-MAX_CLAUSE:].split()

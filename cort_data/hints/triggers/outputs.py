@@ -38,9 +38,8 @@ class UnusedOutput(Trigger):
 
 
 class _UnusedOutput:
-    reads = True
-
     def __init__(self, chars: int) -> None:
+        self.reads = False
         self.chars = chars
         self.calls = 0  # the output that is followed
         self.start = 0
@@ -55,7 +54,7 @@ class _UnusedOutput:
         elif self.settled is not None and self.settled > view.run_start:
             self.settled = None
         known = bool(self.numbers or self.words)
-        self.active = view.answers_code and known and self.settled is None
+        self.active = self.reads = view.answers_code and known and self.settled is None
         return None
 
     def read(self, view: View, clause: Clause) -> Span | None:  # noqa: ARG002

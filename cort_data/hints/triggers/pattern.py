@@ -45,12 +45,14 @@ class _Regex:
         return None
 
     def read(self, view: View, clause: Clause) -> Span | None:  # noqa: ARG002
-        if clause.sentence != self.start:
-            self.sentence, self.start = "", clause.sentence
-        text = clause.text if self.sentence else clause.text[max(0, clause.sentence - clause.start) :]
-        self.sentence += text
-        match = self.pattern.search(self.sentence.rstrip())
+        text = clause.text
+        if clause.sentence == self.start:
+            text = self.sentence + text
+        elif clause.sentence > clause.start:
+            text = text[clause.sentence - clause.start :]
+        match = self.pattern.search(text.rstrip())
         if match is None:
+            self.sentence, self.start = text, clause.sentence
             return None
         self.sentence, self.start = "", -1
         return Span(clause.sentence, clause.end, 1.0, 1.0, f"matches {match[0][:60]!r}")

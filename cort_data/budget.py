@@ -1,8 +1,9 @@
 """Limits on what a command may spend on writing traces, and when they let one more begin.
 
-No trace is cut short. A trace is begun only if all that then run end within the limit, each at the mean cost of the
-finished ones, with two standard deviations of the sum of those before it in reserve; what cheap ones leave is used by
-further ones. So the limit is passed by more than one trace's worth about once in forty times, however many run at once.
+No trace is cut short. One is begun only if it and all that run then will probably end within the limit, by what the
+finished ones cost and three standard deviations in reserve; what cheap ones leave is used by further ones. So the limit
+is passed by less than one trace's worth, the most that one may cost, however many run at once, and less than that is
+left of it.
 
 Tokens are those that the model wrote, rewound and branch tokens included. Tokens and money count over the whole life of
 a run directory, hours from the start of the command.
@@ -13,21 +14,26 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
+
+import numpy as np
 
 from cort_data.errors import RecipeError
 from cort_data.prices import HOUR_S, Prices, Tokens, tokens_of
 from cort_data.recipe import Recipe
 from cort_data.runs import RunDirectory, write_atomically
 from cort_data.shards import written_traces
+from cort_data.statistics import Array
 from cort_data.trace import Trace
 
 NOTHING = Tokens()
 SESSIONS_FILE = "sessions.jsonl"
-SPREADS = 2.0  # standard deviations that are kept in reserve
+SPREADS = 3.0  # standard deviations that are kept in reserve
+WINDOW = 1000  # finished traces that are looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,26 +46,44 @@ class Budget:
 
 
 class Costs:
-    """Costs of finished traces. A first guess counts as one of them, so that little is begun before much is known."""
+    """What running traces will cost, judged by the finished ones.
+
+    The short ones finish first, so finished traces alone say too little: a running trace is judged by those that took
+    longer than it has run, and the running ones count among those that have not finished (Kaplan and Meier's
+    product-limit estimate). A first guess stands for a trace that takes longer than all.
+    """
 
     def __init__(self, guess: float) -> None:
-        self._number, self._sum, self._squares = 1, guess, guess * guess
+        self._guess = self._most = guess
+        self._finished: deque[tuple[float, float]] = deque(maxlen=WINDOW)
 
-    def add(self, cost: float) -> None:
+    def add(self, cost: float, seconds: float) -> None:
         """Count a finished trace."""
-        self._number += 1
-        self._sum += cost
-        self._squares += cost * cost
+        self._finished.append((seconds, cost))
+        self._most = max(self._most, cost)
 
-    @property
-    def mean(self) -> float:
-        """Of a trace."""
-        return self._sum / self._number
+    def fits(self, room: float, ages: Sequence[float]) -> bool:
+        """Will one more trace and those that have run for `ages` seconds end within `room`?"""
+        return self._most * (len(ages) + 1) <= room or self.of(ages) <= room
 
-    def of(self, running: int) -> float:
-        """What `running` traces and one more will cost, with the reserve that the running ones need."""
-        spread = math.sqrt(max(0.0, self._squares / self._number - self.mean**2))
-        return (running + 1) * self.mean + SPREADS * spread * math.sqrt(running)
+    def of(self, ages: Sequence[float]) -> float:
+        """Cost of one more trace and of those that have run for `ages` seconds, with the reserve that these need."""
+        finished = np.array(sorted(self._finished), dtype=np.float64).reshape(-1, 2)
+        seconds, costs = finished[:, 0], np.append(finished[:, 1], self._guess)
+        still_running = len(ages) - np.searchsorted(np.sort(ages), seconds)
+        at_risk = np.arange(len(seconds), 0, -1) + still_running + 1
+        left = np.cumprod(np.append(1.0, 1 - 1 / at_risk))  # share that takes at least as long; the last is the guess's
+        weights = left / np.append(at_risk, 1)
+        mass = _tails(weights)
+        mean = _tails(weights * costs) / mass
+        variance = np.maximum(0, _tails(weights * costs**2) / mass - mean**2)
+        place = np.searchsorted(seconds, np.asarray(ages), side="right")
+        return float(mean[0] + mean[place].sum() + SPREADS * math.sqrt(variance[place].sum()))
+
+
+def _tails(values: Array) -> Array:
+    """Sums from each place to the end."""
+    return np.cumsum(values[::-1])[::-1]
 
 
 class Allowance:
@@ -79,8 +103,8 @@ class Allowance:
     def expect(self, tokens: int) -> None:
         """A stage begins, of whose traces no more is known than what the model may write for one."""
         self._tokens = Costs(tokens)
-        self._money = Costs(self._prices.money(Tokens(output=tokens)))
-        self._time = Costs(0)
+        self._money = Costs(self._prices.money(Tokens(fresh=tokens, output=tokens)))
+        self._times: deque[float] = deque(maxlen=WINDOW)
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -101,23 +125,32 @@ class Allowance:
         tokens = tokens_of(trace)
         self.traces += 1
         self.written += tokens
-        self._tokens.add(tokens.output)
-        self._money.add(self._prices.money(tokens))
-        self._time.add(seconds)
+        self._tokens.add(tokens.output, seconds)
+        self._money.add(self._prices.money(tokens), seconds)
+        self._times.append(seconds)
 
-    def reached(self, running: int) -> str | None:
-        """The limit that stands against one more trace beside `running` ones, as it was given; None: it may begin."""
+    def reached(self, ages: Sequence[float]) -> str | None:
+        """The limit that stands against one more trace, as it was given; None: it may begin.
+
+        `ages` are the seconds for which those have run that run now.
+        """
         budget = self._budget
-        if budget.tokens is not None and self.tokens + self._tokens.of(running) > budget.tokens:
+        if budget.tokens is not None and not self._tokens.fits(budget.tokens - self.tokens, ages):
             return f"--max-tokens {budget.tokens}"
-        if budget.cost is not None and self.cost + self._cost_of(running) > budget.cost:
+        if budget.cost is not None and not self._money.fits(budget.cost - self.cost - self._paid_time, ages):
             return f"--max-cost {budget.cost:g}"
-        if budget.hours is not None and self._elapsed + self._time.mean > budget.hours * HOUR_S:
+        if budget.hours is not None and self._elapsed + self._time > budget.hours * HOUR_S:
             return f"--max-hours {budget.hours:g}"
         return None
 
-    def _cost_of(self, running: int) -> float:
-        return self._money.of(running) + self._prices.a_second * self._time.mean
+    @property
+    def _time(self) -> float:
+        """Seconds that a trace takes; 0 before one is finished."""
+        return sum(self._times) / max(1, len(self._times))
+
+    @property
+    def _paid_time(self) -> float:
+        return self._prices.a_second * self._time
 
     @property
     def tokens(self) -> float:

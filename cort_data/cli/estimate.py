@@ -26,7 +26,7 @@ def estimate(
 
     Writes and filters the traces of a few problems, really, and scales them up, with 95% intervals. Money is shown
     where the recipe has prices, GPU-hours where prices.gpus says how many GPUs the engine runs on. The pilot's traces
-    are not lost: a run in the pilot's folder goes on from them.
+    are not lost: a run from problems goes on from them in the pilot's folder.
 
     Examples: `cort estimate nano` · `cort estimate hint_engineering --problems 50` ·
     `cort estimate nano --set prices.input_per_million=0.5 --set prices.output_per_million=2 --json`
@@ -47,12 +47,7 @@ def estimate(
     console = out()
     console.print(estimate_table(found))
     console.print(spending_table(found.spending, loaded.prices))
-    again = [
-        "cort",
-        "run",
-        recipe,
-        "--run-dir",
-        str(folder),
-        *(part for text in sets or [] for part in ("--set", text)),
-    ]
-    print(f"to go on from the pilot's traces: {shlex.join(again)}", file=sys.stderr)
+    if found.extends:
+        options = [part for text in sets or [] for part in ("--set", text)]
+        again = shlex.join(["cort", "run", recipe, "--run-dir", str(folder), *options])
+        print(f"to go on from the pilot's traces: {again}", file=sys.stderr)

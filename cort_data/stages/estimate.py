@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -22,14 +22,19 @@ from cort_data.errors import RecipeError, RunError
 from cort_data.prices import HOUR_S, Tokens, tokens_of
 from cort_data.recipe import ProblemSource, Recipe, StageName, SynthFrom
 from cort_data.runs import RunDirectory, write_atomically
+from cort_data.shards import problem_digest
 from cort_data.spending import Spending
 from cort_data.stages import synth
 from cort_data.stages.filter import DROPPED_FILE, KEPT_FILE
 from cort_data.statistics import Array, Interval, Ratios, intervals
-from cort_data.trace import Problem
+from cort_data.trace import Problem, Trace
 from cort_data.traces_io import read_traces
 
+Start = Problem | Trace
+"""What a trace is written from: a problem, or with `synth: {from: traces}` a trace that it goes on with."""
+S = TypeVar("S", Problem, Trace, Problem | Trace)
 PILOT_FILE = "pilot.jsonl"
+NOTHING = Tokens()
 INCLUDED = (StageName.SYNTH, StageName.FILTER, StageName.DATASET)
 
 
@@ -39,7 +44,7 @@ class Estimate:
 
     recipe: Recipe
     problems: tuple[int, int]
-    """In the pilot, in the run."""
+    """In the pilot, in the run; or given traces."""
     spending: Spending
     """Of the pilot."""
     kept_trace: dict[str, Interval | None]
@@ -50,6 +55,11 @@ class Estimate:
         """Most traces at once in the pilot, in the run."""
         most = self.recipe.engine.in_flight
         return tuple(min(most, n * self.recipe.rollout.samples) for n in self.problems)  # type: ignore[return-value]
+
+    @property
+    def extends(self) -> bool:
+        """Can the whole run go on in the pilot's place? Another file of given traces is another setting."""
+        return self.recipe.synth.from_ is SynthFrom.PROBLEMS
 
     @property
     def left_out(self) -> list[str]:
@@ -75,52 +85,70 @@ def estimate(run: RunDirectory, recipe: Recipe, problems: int) -> Estimate:
     """Carry out the pilot in a run directory (entered), and scale it up. Raises CortError."""
     if recipe.synth.from_ is SynthFrom.TRACES:
         raise RecipeError("synth.from: traces cannot be estimated; a run with problems.synth.n of 20 is its own pilot")
-    everything = list(synth.plan(recipe).problems())
+    plan = synth.plan(recipe)
+    everything: Sequence[Start] = list(plan.given() if isinstance(plan, synth.Continuations) else plan.problems())
     chosen = spread(everything, problems)
-    pilot = pilot_recipe(run, recipe, chosen)
-    pipeline.run_stages(run, pilot, (StageName.SYNTH, StageName.FILTER))
+    pipeline.run_stages(run, pilot_recipe(run, recipe, chosen), (StageName.SYNTH, StageName.FILTER))
     spending, sums = _sums(run, chosen)
     values = _values(recipe, sums, _seconds_a_token(run))
     return Estimate(
         recipe=recipe,
         problems=(len(chosen), len(everything)),
         spending=spending,
-        kept_trace=_a_kept_trace(values, sums),
-        run=_whole_run(
-            values | {"kept_traces": np.array([kept for kept, _ in sums], dtype=np.float64)}, len(everything)
-        ),
+        kept_trace=_a_kept_trace(values),
+        run=_whole_run(values, np.array([s.starts for s in sums], np.float64), len(everything)),
     )
 
 
-def spread(problems: Sequence[Problem], n: int) -> list[Problem]:
-    """`n` problems at equal steps through all of them in the order of source, topic and length."""
-    n = min(n, len(problems))
+def spread(starts: Sequence[S], n: int) -> list[S]:
+    """`n` of them at equal steps through all, in the order of the problems' source, topic and length."""
+    n = min(n, len(starts))
     if not n:
         raise RecipeError("problems.synth: no problems, so there is nothing to estimate")
-    order = sorted(problems, key=lambda p: (p.source, p.topic, len(p.text)))
+    order = sorted(starts, key=lambda start: _place(_problem(start)))
     return [order[(2 * i + 1) * len(order) // (2 * n)] for i in range(n)]
 
 
-def pilot_recipe(run: RunDirectory, recipe: Recipe, problems: Sequence[Problem]) -> Recipe:
-    """The recipe over these problems alone, which are written into the run."""
+def _place(problem: Problem) -> tuple[str, str, int, bytes]:
+    """The digest keeps what alternates in the file from falling in with the steps."""
+    return problem.source, problem.topic, len(problem.text), problem_digest(problem)
+
+
+def _problem(start: Start) -> Problem:
+    return start if isinstance(start, Problem) else start.problem
+
+
+def pilot_recipe(run: RunDirectory, recipe: Recipe, chosen: Sequence[Start]) -> Recipe:
+    """The recipe over these alone, which are written into the run."""
     path = run.path / PILOT_FILE
-    write_atomically(path, "".join(f"{problem.model_dump_json()}\n" for problem in problems))
+    write_atomically(path, "".join(f"{start.model_dump_json()}\n" for start in chosen))
     source = recipe.problems.model_copy(update={"synth": ProblemSource(source=str(path))})
     return recipe.model_copy(update={"problems": source})
 
 
-def _sums(run: RunDirectory, problems: Sequence[Problem]) -> tuple[Spending, list[tuple[int, Tokens]]]:
-    """The split of all, and kept traces and tokens of each problem."""
+@dataclass
+class _Sums:
+    """Over the traces of one problem."""
+
+    starts: int = 0
+    kept: int = 0
+    tokens: Tokens = NOTHING
+
+
+def _sums(run: RunDirectory, chosen: Sequence[Start]) -> tuple[Spending, list[_Sums]]:
+    """The split of all, and the sums of each problem."""
     spending = Spending()
-    kept: dict[str, int] = defaultdict(int)
-    tokens: dict[str, Tokens] = defaultdict(Tokens)
+    sums: dict[str, _Sums] = defaultdict(_Sums)
+    for start in chosen:
+        sums[_problem(start).id].starts += 1
     folder = run.stage(StageName.FILTER).path
     for name in (KEPT_FILE, DROPPED_FILE):
-        for trace in read_traces(folder / name):
+        for trace in read_traces(folder / name) if (folder / name).stat().st_size else ():
             spending.add(trace)
-            kept[trace.problem.id] += name == KEPT_FILE
-            tokens[trace.problem.id] += tokens_of(trace)
-    return spending, [(kept[problem.id], tokens[problem.id]) for problem in problems]
+            mine = sums[trace.problem.id]
+            mine.kept += name == KEPT_FILE
+            mine.tokens += tokens_of(trace)
+    return spending, list(sums.values())
 
 
 def _seconds_a_token(run: RunDirectory) -> float:
@@ -132,12 +160,13 @@ def _seconds_a_token(run: RunDirectory) -> float:
     return 1 / float(rate)
 
 
-def _values(recipe: Recipe, sums: Sequence[tuple[int, Tokens]], seconds_a_token: float) -> dict[str, Array]:
+def _values(recipe: Recipe, sums: Sequence[_Sums], seconds_a_token: float) -> dict[str, Array]:
     """Measure → its sum over the traces of each problem, `(P,)`. Time is shared out by written tokens."""
     prices = recipe.prices
-    tokens = [t for _, t in sums]
+    tokens = [s.tokens for s in sums]
     hours = np.array([t.output * seconds_a_token / HOUR_S for t in tokens])
-    values = {f"{name}_tokens": np.array([getattr(t, name) for t in tokens]) for name in ("fresh", "cached", "output")}
+    values = {"kept_traces": np.array([s.kept for s in sums])}
+    values |= {f"{name}_tokens": np.array([getattr(t, name) for t in tokens]) for name in ("fresh", "cached", "output")}
     if prices.known:
         values["cost"] = np.array([prices.money(t) for t in tokens]) + prices.a_second * HOUR_S * hours
     values["hours"] = hours
@@ -146,17 +175,16 @@ def _values(recipe: Recipe, sums: Sequence[tuple[int, Tokens]], seconds_a_token:
     return {name: column.astype(np.float64) for name, column in values.items()}
 
 
-def _a_kept_trace(values: dict[str, Array], sums: Sequence[tuple[int, Tokens]]) -> dict[str, Interval | None]:
-    kept = np.array([n for n, _ in sums], dtype=np.float64)
+def _a_kept_trace(values: dict[str, Array]) -> dict[str, Interval | None]:
     table = np.stack(list(values.values()))
-    return dict(zip(values, intervals(Ratios(table, np.broadcast_to(kept, table.shape))), strict=True))
+    return dict(zip(values, intervals(Ratios(table, np.broadcast_to(values["kept_traces"], table.shape))), strict=True))
 
 
-def _whole_run(values: dict[str, Array], problems: int) -> dict[str, Interval | None]:
-    """Sums over all problems; those of the pilot are known, the others are like them."""
+def _whole_run(values: dict[str, Array], starts: Array, everything: int) -> dict[str, Interval | None]:
+    """Sums over all: the pilot's are known, the others are like them. `starts` `(P,)`: the pilot's, by problem."""
     table = np.stack(list(values.values()))
-    means = intervals(Ratios(table, np.ones_like(table)))
-    others = problems - table.shape[1]
+    means = intervals(Ratios(table, np.broadcast_to(starts, table.shape)))
+    others = everything - float(starts.sum())
     return {
         name: mean and Interval(*(float(column.sum()) + others * v for v in (mean.value, mean.low, mean.high)))
         for (name, column), mean in zip(values.items(), means, strict=True)

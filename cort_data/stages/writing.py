@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any, NamedTuple
+from typing import Any
 
 from cort_data.budget import Allowance
 from cort_data.candidates import CandidateTable
@@ -62,6 +62,8 @@ class Work:
 
     plan: Plan
     store: TraceStore
+    writer: str | None = None
+    """The name under which its writer is asked for; None: the policy's."""
 
     def survey(self) -> Survey:
         """What is planned and what of it is missing. Raises RunError if a recorded problem has changed."""
@@ -108,10 +110,9 @@ async def write_traces(
     async def worker() -> None:
         while (task := await queue.next()) is not None:
             async with room.of(task.writer.width):
-                started = time.monotonic()
                 trace = await task.writer.run(task.job)
                 recorder.record(trace, task.store)
-            await queue.done(trace, time.monotonic() - started)
+            await queue.done(task, trace)
 
     try:
         with allowance.writing():
@@ -123,7 +124,8 @@ async def write_traces(
     queue.check(meter)
 
 
-class _Task(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class _Task:
     writer: Writer
     job: Job
     store: TraceStore
@@ -134,25 +136,32 @@ class _Queue:
 
     def __init__(self, tasks: Iterator[_Task], allowance: Allowance) -> None:
         self._tasks, self._allowance = tasks, allowance
-        self._running = 0
+        self._started: dict[_Task, float] = {}
         self._changed = asyncio.Condition()
         self._stopped: str | None = None
 
     async def next(self) -> _Task | None:
         """The next one; None if none is left, or if it may not begin even when all others have ended."""
         async with self._changed:
-            await self._changed.wait_for(lambda: not self._running or self._allowance.reached(self._running) is None)
-            self._stopped = self._stopped or self._allowance.reached(self._running)
+            while (limit := self._reached()) is not None and self._started:
+                await self._changed.wait()
+            self._stopped = self._stopped or limit
             task = None if self._stopped else next(self._tasks, None)
-            self._running += task is not None
+            if task is not None:
+                self._started[task] = time.monotonic()
+            self._changed.notify()  # there may be room for another; they are not all woken to ask
             return task
 
-    async def done(self, trace: Trace, seconds: float) -> None:
+    async def done(self, task: _Task, trace: Trace) -> None:
         """One is written."""
-        self._allowance.count(trace, seconds)
+        self._allowance.count(trace, time.monotonic() - self._started[task])
         async with self._changed:
-            self._running -= 1
-            self._changed.notify_all()
+            del self._started[task]
+            self._changed.notify()
+
+    def _reached(self) -> str | None:
+        now = time.monotonic()
+        return self._allowance.reached([now - started for started in self._started.values()])
 
     def check(self, meter: Meter) -> None:
         """Raises BudgetError if a limit has left something to be written."""
@@ -186,7 +195,7 @@ class _Room:
 
 
 def _tasks(work: Iterable[Work], writer: Callable[[str], Writer]) -> Iterator[_Task]:
-    for item, shared in [(item, writer(item.plan.policy)) for item in work]:  # what is refused, is before any work
+    for item, shared in [(item, writer(item.writer or item.plan.policy)) for item in work]:  # what is refused, is before any work
         for name, job in item.plan.jobs():
             if not item.has(name):
                 yield _Task(shared, job, item.store)

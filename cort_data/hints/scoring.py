@@ -123,3 +123,33 @@ def _as_firings(fired: Sequence[Marked], gold: Sequence[Marked], label: str) -> 
     return quality(
         [match(g, label, [Span(s.start, s.end, 1.0, 1.0, "annotated") for s in m.of(label)]) for g, m in pairs]
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """A gold span without a firing (`missed`), or a firing without one (`false`), with the text around it."""
+
+    trace: str
+    trigger: str
+    kind: str
+    start: int
+    end: int
+    line: int
+    """Of the completion, from 1."""
+    before: str
+    text: str
+    after: str
+
+
+def mistakes(outcome: Outcome, around: int = 80, shown: int = 240) -> list[Mistake]:
+    """What a trigger got wrong in a completion, in order, with so many characters before and after."""
+    text = outcome.marked.completion.text
+    wrong = [("missed", gold.start, gold.end) for gold in outcome.misses]
+    wrong += [("false", span.start, span.end) for span in outcome.false]
+    return [
+        Mistake(
+            outcome.marked.completion.id, outcome.trigger, kind, start, end, text.count("\n", 0, start) + 1,
+            text[max(0, start - around) : start], text[start : min(end, start + shown)], text[end : end + around],
+        )
+        for kind, start, end in sorted(wrong, key=lambda mistake: mistake[1])
+    ]  # fmt: skip

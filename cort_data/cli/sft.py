@@ -93,9 +93,8 @@ def _plan(recipe: LoadedRecipe, kept: Path, gpu: str) -> None:
     lengths = sorted({max(1, section.row // part) for part in (4, 2, 1)})
     found = [n for length in lengths for n in needs(shape, section, GPUS[gpu], round(traces * mean), length)]
     out().print(plan_table(model, shape, gpu, sorted(found, key=lambda n: (n.method, n.length, n.gpus))))
-    typer.echo(
-        f"{traces:,} traces of {mean:,.0f} tokens on average, {section.epochs:g} epochs, {section.batch} traces an update"
-    )
+    amount = f"{traces:,} traces of {mean:,.0f} tokens on average"
+    typer.echo(f"{amount}, {section.epochs:g} epochs, {section.batch} traces an update")
     typer.echo(f"start it with: {_line('fsdp', 8)}")
 
 

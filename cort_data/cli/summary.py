@@ -29,7 +29,7 @@ def print_plan(folder: Path, recipe: Recipe, stages: Sequence[StageName]) -> Non
     print(f"engine: {recipe.engine.kind} {recipe.engine.model}, {recipe.engine.in_flight} traces in flight")
     for stage in stages:
         print(f"{stage}: {_planned(run, recipe, stage)}")
-    print(f"--- first prompt\n{pipeline.first_prompt(recipe, stages)}\n--- end")
+    print(f"--- first prompt\n{pipeline.first_prompt(run, recipe, stages)}\n--- end")
 
 
 def print_results(run: RunDirectory, recipe: Recipe, stages: Sequence[StageName]) -> None:
@@ -44,9 +44,8 @@ def print_results(run: RunDirectory, recipe: Recipe, stages: Sequence[StageName]
             console.print(spending_table(Spending.from_dict(counts["spending"]), recipe.prices))
     if StageName.EVAL in stages:
         print_policies(run, console)
-        for model in evaluate.models(recipe):
-            for policy in recipe.eval.policies:
-                _print_candidates(evaluate.folder(run, model, policy).manifest(), console)
+        for arm in evaluate.arms(run, recipe):
+            _print_candidates(arm.folder.manifest(), console)
     _print_rates(run, recipe, stages)
     if StageName.DATASET in stages:
         rows = (run.stage(StageName.DATASET).manifest() or {})["rows"]
@@ -86,10 +85,8 @@ def _planned(run: RunDirectory, recipe: Recipe, stage: StageName) -> str:
     if stage is StageName.DISTILL and recipe.distill:
         return f"{recipe.distill.method} training of {recipe.distill.model} on {', '.join(recipe.distill.data)}"
     return " · ".join(
-        f"{policy} ({model}): {_survey(Work(evaluate.plan(recipe, policy), TraceStore(folder.path)))}"
-        for model in evaluate.models(recipe)
-        for policy in recipe.eval.policies
-        for folder in [evaluate.folder(run, model, policy)]
+        f"{arm.label} ({arm.model}): {_survey(Work(arm.plan(), TraceStore(arm.folder.path)))}"
+        for arm in evaluate.arms(run, recipe)
     )
 
 
@@ -101,8 +98,7 @@ def _survey(work: Work) -> str:
 def _print_rates(run: RunDirectory, recipe: Recipe, stages: Sequence[StageName]) -> None:
     manifests = {"synth": run.stage(StageName.SYNTH).manifest()} if StageName.SYNTH in stages else {}
     if StageName.EVAL in stages:
-        last = (evaluate.models(recipe)[-1], recipe.eval.policies[-1])
-        manifests["eval"] = evaluate.folder(run, *last).manifest()
+        manifests["eval"] = evaluate.arms(run, recipe)[-1].folder.manifest()
     for stage, manifest in manifests.items():
         session = (manifest or {}).get("last_session", {})
         if session.get("traces"):

@@ -37,6 +37,7 @@ from cort_data.training.sources import read_sources
 if TYPE_CHECKING:
     from cort_data.training.dataset import RowFile
     from cort_data.training.lineage import Lineage
+    from cort_data.training.rows import RowSettings
     from cort_data.training.tokens import Student
 
 VERSION = 1
@@ -174,23 +175,29 @@ def fine_tune(settings: FineTuning, traces: Iterable[Trace], base_model: str, ou
 
 
 def _rows(settings: FineTuning, traces: Iterable[Trace], student: Student, base: Path, place: Path) -> RowFile:
-    """The token rows: written by the first process, read by all. No row is longer than the base's context."""
+    """The token rows: written by the first process, read by all."""
     from cort_data.training.dataset import read_rows, write_rows
-    from cort_data.training.model import context_of
-    from cort_data.training.rows import RowMaker, RowSettings
+    from cort_data.training.rows import RowMaker
 
-    sft = settings.sft
     if processes.is_first():
-        shaping = RowSettings(
-            prompt=settings.prompt,
-            hint_tokens=sft.hint_tokens,
-            train_fence=sft.hint_fence == "train",
-            max_tokens=min(sft.max_tokens, context_of(base) or sft.max_tokens),
-            seed=settings.seed,
-        )
-        write_rows(traces, RowMaker(student, shaping, settings.hints), place)
+        write_rows(traces, RowMaker(student, row_settings(settings, base), settings.hints), place)
     processes.wait()
     return read_rows(place)
+
+
+def row_settings(settings: FineTuning, base: Path) -> RowSettings:
+    """What shapes the rows. None may be longer than the base's context."""
+    from cort_data.training.model import context_of
+    from cort_data.training.rows import RowSettings
+
+    sft = settings.sft
+    return RowSettings(
+        prompt=settings.prompt,
+        hint_tokens=sft.hint_tokens,
+        train_fence=sft.hint_fence == "train",
+        max_tokens=min(sft.max_tokens, context_of(base) or sft.max_tokens),
+        seed=settings.seed,
+    )
 
 
 def _lineage(settings: FineTuning, rows: RowFile, student: Student, base_model: str, key: Mapping[str, Any]) -> Lineage:

@@ -47,7 +47,7 @@ def attend(
         raise ValueError(f"{NAME} takes one packed row without a mask, got {tuple(query.shape)}")
     lengths = [query.shape[2]] if cu_seq_lens_q is None else cu_seq_lens_q.diff().tolist()
     lengths, alone = _without_padding(lengths)
-    parts = zip(*(x.split([*lengths, alone], dim=2) for x in (query, key, value)), strict=True)
+    parts = zip(*(torch.split(x, [*lengths, alone], dim=2) for x in (query, key, value)), strict=True)
     out = [_document(q, k, v, scaling or q.shape[-1] ** -0.5, dropout) for q, k, v in list(parts)[: len(lengths)]]
     rest = value[:, :, value.shape[2] - alone :]  # a token that sees itself alone gets its own value
     out.append(rest.repeat_interleave(query.shape[1] // key.shape[1], dim=1))

@@ -1,8 +1,8 @@
 """Rows on disk, split and packed: what the trainer reads.
 
-Rows go to one Arrow file as they are made, so that memory holds one trace. Held-out rows are whole problems, chosen
-by the hash of the problem's id: more traces of the same problems change nothing. Packing is TRL's best fit
-decreasing, which cuts nothing here, since no row is longer than a packed one.
+Rows go to one Arrow file as they are made, so that memory holds few traces. Held-out rows are whole problems, in the
+order of the hash of the problem's id, whatever the order of the traces. Packing is TRL's best fit decreasing, which
+cuts nothing here, since no trace is longer than a packed row.
 """
 
 from __future__ import annotations

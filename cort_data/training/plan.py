@@ -64,6 +64,13 @@ class Shape:
         return max(embedding, (self.parameters - embedding) // self.layers)
 
 
+SHAPES = {
+    "deepseek-ai/DeepSeek-R1-Distill-Qwen-32B": Shape(32_763_876_352, 64, 5120, 27648, 152064),
+    "deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B": Shape(1_777_088_000, 28, 1536, 8960, 151936),
+}
+"""Of the bases of the shipped recipes, so that a plan of theirs needs no network."""
+
+
 @dataclass(frozen=True)
 class Need:
     """What one GPU of several needs, and how long all of them take."""
@@ -77,6 +84,8 @@ class Need:
 
 def shape_of(model: str) -> Shape:
     """The sizes of a model, from its configuration alone. Raises TrainingError."""
+    if model in SHAPES:
+        return SHAPES[model]
     import torch
     from transformers import AutoModelForCausalLM
 
@@ -129,7 +138,7 @@ def plan_table(model: str, shape: Shape, gpu: str, needed: Iterable[Need]) -> Ta
 
     card = GPUS[gpu]
     table = Table(
-        title=f"{model}: {shape.parameters / 1e9:.2f}B weights on {gpu} ({card.memory_gib:g} GiB), GiB a GPU · hours",
+        title=f"{model}: {shape.parameters / 1e9:.3g}B weights on {gpu} ({card.memory_gib:g} GiB), GiB a GPU · hours",
         caption=f"Estimates, with gradient checkpointing, at {UTILISATION:.0%} of the peak; – does not fit.",
         box=SIMPLE,
         title_justify="left",

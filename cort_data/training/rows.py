@@ -195,7 +195,7 @@ class RowMaker:
             )
         for run in render(trace, self.student.profile):
             opens = run.text.startswith(tags.call[0])
-            wanted = self.settings.train_fence if opens else self.settings.hint_tokens is HintTokens.TRAIN
+            wanted = self.settings.train_fence if opens else self.settings.hint_tokens == HintTokens.TRAIN
             trained = wanted if run.origin is Origin.HINT else run.origin not in ENVIRONMENT
             yield _Piece(run.text, run.origin, trained)
 
@@ -212,7 +212,7 @@ class RowMaker:
                 return replace(whole, trained=False)
         here = insertion(trace, index)
         hint = self._hints.get(here.mark.name)
-        if self.settings.hint_tokens is HintTokens.DROP:
+        if self.settings.hint_tokens == HintTokens.DROP:
             return _Piece(owed(here, hint), Origin.MODEL, trained=True, altered=DROPPED)
         words = paraphrase(here, hint, self.settings.seed)
         return whole if words is None else _Piece(words, Origin.HINT, trained=True, altered=PARAPHRASED)

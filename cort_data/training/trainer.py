@@ -144,6 +144,7 @@ def arguments(settings: SftSettings, passes: Passes, seed: int, folder: Path, *,
         return SFTConfig(
             output_dir=str(folder),
             use_cpu=not on_gpu,
+            ddp_find_unused_parameters=False,
             ddp_backend=None if on_gpu or int(os.environ.get("WORLD_SIZE", "1")) == 1 else "gloo",
             bf16=settings.dtype == "bfloat16",
             gradient_checkpointing=on_gpu if checkpointing is None else checkpointing,

@@ -82,6 +82,9 @@ WORKED_OUT = {
     "words": "2002 * 20 is 40040. Then 44444 - 40040 = 4404, and 2002 * 2 = 4004.\nSo 4404 - 4004 = 400.\n",
     "powers": "7^1 = 7, 7^2 = 49 ≡ 9 (mod 20), 7^3 = 343 ≡ 3 (mod 20), 7^4 = 2401.\n",
     "divisors": "I do this on paper.\nDivisors of 180: 1*180; 2*90; 3*60; 4*45; 5*36; 6*30.\n",
+    "long division": "Now divide 9876 by 12.\n98/12 = 8 remainder 2.\n27/12 = 2 remainder 3.\n36/12 = 3 remainder 0.\n",
+    "a sum": "The terms: 1/2 + 1/3 = 5/6.\n5/6 + 1/4 = 13/12.\n13/12 + 1/5 = 77/60.\n77/60 + 1/6 = 87/60.\n",
+    "values": "n = 1: 3*1 + 2 = 5.\nn = 2: 3*2 + 2 = 8.\nn = 3: 3*3 + 2 = 11.\nn = 4: 3*4 + 2 = 14.\n",
     "solving": "Expanding: x^2 - 8x + 16 + y^2 = 16\nSimplify: x^2 - 8x + y^2 = 0\n"
     "Subtract the two: 8x - 20y = 0\nDivide by 4: 2x - 5y = 0\n",
 }
@@ -100,6 +103,8 @@ NOT_WORKED_OUT = {
     "apart": "So 3*4 = 12.\n" + "And many words come here to say something else entirely. " * 4 + "So 5*6 = 30.\n" * 1,
     "a conclusion": "The output is 29842. So the total is 29842, and 29842 is what we want.\n",
     "code is announced": "Instead of working by hand, I let Python compute 3*4 and 5*6.\n",
+    "a bound": "Since each of the 12 terms is at most 5, the sum is at most 60, and 60 itself cannot be reached.\n",
+    "a plan": "We could try all 20 values of k, or think of a formula that holds for every n from 1 to 100.\n",
     "comparisons": "As 12 <= 13, 4*5 >= 6 and 7*7 != 48, this holds: 3*3 == 9.\n",
 }
 
@@ -157,6 +162,11 @@ DISTRUSTED = {
     "the same numbers": "Let me verify this result. 347*80 = 27760, 347*6 = 2082.\n",
     "without a word": "347*6 = 2082. 347*80 = 27760. 27760+2082 = 29842.\n",
     "doubt": "Is that right? 347*86 = 29842.\n",
+    "digits": "Hmm, I should recompute this value digit by digit.\n",
+    "manually": "To be safe, let me re-check the output manually.\n",
+    "not sure": "I'm not sure about that. 347*6 = 2082 and 347*8 = 2776.\n",
+    "too large": "That seems too large. 300*86 = 25800, and 47*86 = 4042, so 25800+4042 = 29842.\n",
+    "on paper": "Still, let me confirm this number on paper:\n",
 }
 
 
@@ -173,6 +183,13 @@ TRUSTED = {
     "the question": "Let me verify that the question asks for the product.\n",
     "more code": "Let me verify that with a short script.\n",
     "new work": "Next, 29842 + 5 = 29847.\n",
+    "a remark": "The number is even because 86 is even, and it is not a multiple of 5.\n",
+    "a case of the code": "Let me check whether the code handles the case n = 0 correctly.\n",
+    "a smaller instance": "Let me verify the approach with a small example: n = 2 gives 2*3 = 6.\n",
+    "another question": "That is the product, but the problem asks for its digit sum.\n",
+    "far behind": "So much for the product. "
+    + "The rest is about something else, and it takes long to say what. " * 40
+    + "Let me verify this number: 347*80 = 27760, 347*6 = 2082.\n",
 }
 
 
@@ -193,21 +210,50 @@ def test_loops_of_sentences():
     assert first("loop", said("A start.\n" + "Wait, is that all of it?\n" * 3)) is None
 
 
-def test_loops_of_paragraphs():
-    paragraph = "Consider the first case here. Then the second case follows. So neither of them works. "
-    assert first("loop", said(paragraph * 2)) is None
-    assert first("loop", said(paragraph * 3)) is not None
+def cases(*lines):
+    """Twelve cases, each of these lines in each."""
+    return "".join(line.format(n=n, m=n * n + 1) + "\n" for n in range(12) for line in lines)
 
 
-def test_a_loop_inside_one_sentence():
-    assert first("loop", said("and so on the same words again and again " * 30)) is not None
+PARAGRAPH = "Consider the first case here. Then the second case follows. So neither of them works. "
+LOOPS = {
+    "paragraphs": PARAGRAPH * 3,
+    "inside one sentence": "and so on the same words again and again " * 30,
+    "with fillers": "It holds.\nWait, that is not so. Hmm, that is not so. But that is not so. OK, that is not so.\n",
+    "two sentences": "First.\n" + "Is it even? Let me look again. " * 4 + "\n",
+    "long sentences": "Start.\n" + "The first triangle shares a side with the second, so the areas are compared.\n" * 4,
+    "after other work": "One thing is clear. Another is not. A third follows.\n" + "I go back to the start.\n" * 4,
+    "formulas": "We set up.\n" + "x + y = 10 and x - y = 2.\n" * 4,
+    "a clause": "it is six and it is seven and " * 30,
+    "questions": "What is it?\n" + "Is that the answer? Or is it the other one? " * 4 + "\n",
+    "headings": "Here.\n" + "**Set up the equation**\n**Solve the equation**\n" * 4,
+}
 
 
-def test_progress_is_no_loop():
-    lines = "".join(f"For n = {n} we get {n * n}, which is not it.\nSimplify:\n" for n in range(20))
-    assert first("loop", said(lines)) is None
-    recap = "The sides are 3 and 4.\nSo the area is 12.\n"
-    assert first("loop", said(recap + "Something else is needed.\n" + recap)) is None
+@pytest.mark.parametrize("text", LOOPS.values(), ids=LOOPS)
+def test_loops_of_all_kinds(text):
+    assert first("loop", said(text)) is not None
+
+
+RECAP = "The sides are 3 and 4.\nSo the area is 12.\n"
+PROGRESS = {
+    "two paragraphs": PARAGRAPH * 2,
+    "values": cases("For n = {n} we get {m}, which is not it.", "Simplify:"),
+    "a recap": RECAP + "Something else is needed.\n" + RECAP,
+    "a case list": cases("Case {n}: the root is {m}.", "Not a prime, so no.", "On to the next one."),
+    "remarks between": cases("For k = {n} that gives {m}.", "That is odd.", "It fails.", "The next differs by {n}."),
+    "numbered steps": cases("**Step {n}**", "Something new with {m} happens here.", "So it goes on."),
+    "a refrain": "So far so good.\nThe angle is right.\nSo far so good.\nThe side is 5.\nSo far so good.\nIt fits.\n",
+    "said twice": "The answer must be even. It is a square. The answer must be even.\n",
+    "a table": cases("{n} | {m} | {n}{m}"),
+    "similar sentences": "The first is red. The second is red. The third is red. The fourth is red.\n",
+    "short words": "No.\nYes.\nNo.\nYes.\nNo.\nNo.\nNo.\nNo.\n",
+}
+
+
+@pytest.mark.parametrize("text", PROGRESS.values(), ids=PROGRESS)
+def test_progress_is_no_loop(text):
+    assert first("loop", said(text)) is None
 
 
 def test_a_rewind_is_forgotten_by_the_loop():

@@ -23,14 +23,16 @@ NGRAM = 4
 
 
 class Loop(Trigger):
-    """Sentences repeat: the second time adds 0.5, each further time 1, and each new sentence takes 1 away.
+    """Sentences repeat: the second time adds 0.5, each further time 1, and a new sentence ends it.
+
+    So a list of cases is none: its remarks come again, and so does a new case.
 
     A sentence that does not end counts too, once most of its n-grams repeat. The span starts at the first repeat.
     """
 
     name: ClassVar[str] = "loop"
 
-    repeats: Annotated[float, Field(gt=0, description="Weight of repeats, less new ones, that makes a detection")] = 2.5
+    repeats: Annotated[float, Field(gt=0, description="Weight of the repeats in a row that makes a detection")] = 2.5
 
     def detector(self) -> Detector:
         """Remembers the sentences of the whole trace."""
@@ -86,7 +88,7 @@ class _Loop:
             else:
                 del recent[old]
         if not times:
-            self.score = max(0.0, self.score - 1.0)
+            self.score = 0.0
             return None
         if self.score == 0:
             self.start = clause.sentence

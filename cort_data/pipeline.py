@@ -22,7 +22,6 @@ from cort_data.sources import read_source
 from cort_data.spending import Spending
 from cort_data.stages import evaluate, rft, sft, synth
 from cort_data.stages.filter import KEPT_FILE, filter_traces, open_resources
-from cort_data.stages.trained import is_there, model_of
 from cort_data.stages.workshop import interpreter_used
 from cort_data.trace import Problem, Trace
 from cort_data.traces_io import read_traces
@@ -44,24 +43,21 @@ def check(run: RunDirectory, recipe: Recipe, stages: Iterable[StageName]) -> Non
     """Raises CortError, before anything is done, for what would be refused later."""
     if StageName.SYNTH in stages:
         run.stage(StageName.SYNTH).check(synth.key(recipe))
-        _first_problem(recipe, StageName.SYNTH)
+        next(synth.plan(recipe).problems())
     if StageName.EVAL in stages:
-        for model in (m for m in evaluate.models(recipe) if is_there(run, m)):
-            for policy in recipe.eval.policies:
-                evaluate.folder(run, model, policy).check(evaluate.key(recipe, model_of(run, model), policy))
-        _first_problem(recipe, StageName.EVAL)
+        evaluate.check(run, recipe)
 
 
-def first_prompt(recipe: Recipe, stages: Iterable[StageName]) -> str:
+def first_prompt(run: RunDirectory, recipe: Recipe, stages: Iterable[StageName]) -> str:
     """The prompt of the first problem as the model gets it."""
     stages = tuple(stages)
     writing = next((stage for stage in (StageName.SYNTH, StageName.EVAL) if stage in stages), None)
-    problem = _first_problem(recipe, writing) if writing else Problem(id="any", text="(the problem)", answer="?")
+    problem = _first_problem(run, recipe, writing) if writing else Problem(id="any", text="(the problem)", answer="?")
     return load_profile(recipe.engine.profile).render(render_prompt(recipe.rollout.prompt, problem))
 
 
-def _first_problem(recipe: Recipe, stage: StageName) -> Problem:
-    plan = synth.plan(recipe) if stage is StageName.SYNTH else evaluate.plan(recipe, "none")
+def _first_problem(run: RunDirectory, recipe: Recipe, stage: StageName) -> Problem:
+    plan = synth.plan(recipe) if stage is StageName.SYNTH else evaluate.arms(run, recipe)[0].plan()
     return next(plan.problems())
 
 

@@ -24,11 +24,8 @@ PROMPTS = {
         "Close with the result inside \\boxed{}.\n\n"
         "{{ problem }}"
     ),
-    "text": (
-        "{{ problem }}\n\n"
-        r"Reason step by step. Close with the result inside \boxed{}."
-    ),
     "plain": "{{ problem }}",
+    "text": "{{ problem }}\n\n" + r"Reason step by step. Close with the result inside \boxed{}.",
 }
 
 _ASKS_FOR_CODE = frozenset({"cort", "cir"})

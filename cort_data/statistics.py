@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
+from statistics import NormalDist, fmean
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,13 +91,12 @@ def share_interval(values: Array) -> Interval | None:
     return Interval(mean, max(0.0, (centre - half) / whole), min(1.0, (centre + half) / whole))
 
 
-def averaged(parts: Sequence[Ratios], *, draws: int = DRAWS, seed: int = 0) -> list[Interval | None]:
-    """Each measure's mean over parts (problem sets), problems drawn within each part; None where a part has none."""
-    drawn = [np.concatenate([*_drawn(part, draws, seed + i)]) for i, part in enumerate(parts)]
-    columns = np.mean(drawn, axis=0).T
-    counts = sum((part.denominator > 0).sum(axis=1) for part in parts)
-    value = np.mean([part.values() for part in parts], axis=0)
-    return [_interval(float(v), *part) for v, *part in zip(value, columns, counts, strict=True)]
+def averaged(parts: Sequence[Interval]) -> Interval:
+    """The mean of independent estimates (problem sets), its interval from theirs: their arms add in squares."""
+    value = fmean(part.value for part in parts)
+    below = math.hypot(*(part.value - part.low for part in parts)) / len(parts)
+    above = math.hypot(*(part.high - part.value for part in parts)) / len(parts)
+    return Interval(value, value - below, value + above)
 
 
 def _drawn(ratios: Ratios, draws: int, seed: int) -> Iterator[Array]:

@@ -38,7 +38,8 @@ def out() -> Console:
 def policy_table(results: dict[str, Any]) -> Table:
     """Values, and below them the difference to the first row with its 95% interval."""
     budget = results.get("teacher_tokens")
-    each = f"{results['samples']} samples each"
+    sets = results.get("sets", ())  # results of earlier versions have none
+    each = f"{results['samples']} samples each" if len(sets) < 2 else f"{len(sets)} sets"
     if budget:
         each += f"; a sample is the shortest right one of the traces that {budget:,} generated tokens hold"
     table = Table(
@@ -52,9 +53,8 @@ def policy_table(results: dict[str, Any]) -> Table:
     table.add_column("policy", no_wrap=True)
     for _, heading, _ in _COLUMNS:
         table.add_column(heading, justify="right")
-    several = len({row["model"] for row in results["rows"]}) > 1
-    for row in results["rows"]:
-        table.add_row(_label(row, several), *(_cell(row, name, show) for name, _, show in _COLUMNS))
+    for row, label in zip(results["rows"], row_labels(results["rows"]), strict=True):
+        table.add_row(label, *(_cell(row, name, show) for name, _, show in _COLUMNS))
     return table
 
 
@@ -225,9 +225,16 @@ def _difference(found: Interval | None, percent: int) -> str:
     return f"{value:+.2f}{'*' if found.beyond else ''} ({low:.2f} … {high:.2f})"
 
 
-def _label(row: dict[str, Any], several: bool) -> str:
-    label = row["policy"] if row["wordings"] == "all" else f"  {row['wordings']} wordings"
-    return f"{row['model']} {label}" if several else label
+def row_labels(rows: list[dict[str, Any]]) -> list[str]:
+    """What tells the rows of results apart: the policy, and model and problem set where there are several."""
+    telling = [key for key in ("model", "set") if len({row.get(key) for row in rows}) > 1]
+    return [" ".join([*(str(row[key]) for key in telling), _label(row)]) for row in rows]
+
+
+def _label(row: dict[str, Any]) -> str:
+    if row.get("released", "all") != "all":
+        return f"  {row['policy']}, {row['released']} cutoff"
+    return str(row["policy"]) if row["wordings"] == "all" else f"  {row['wordings']} wordings"
 
 
 def _cell(row: dict[str, Any], name: str, show: Callable[[float], str]) -> str:

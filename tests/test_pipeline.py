@@ -110,13 +110,13 @@ def test_until_ends_with_that_stage(tmp_path):
 def test_every_shipped_recipe_can_be_planned(name, tmp_path):
     loaded = load_recipe(name)
     pipeline.check(RunDirectory(tmp_path), loaded, loaded.stages)
-    assert pipeline.first_prompt(loaded, loaded.stages)
+    assert pipeline.first_prompt(RunDirectory(tmp_path), loaded, loaded.stages)
 
 
 @pytest.mark.parametrize("name", ["prompt_hint", "hint_engineering"])
-def test_the_paper_recipes_ask_as_the_paper_does(name):
+def test_the_paper_recipes_ask_as_the_paper_does(name, tmp_path):
     loaded = load_recipe(name)
-    prompt = pipeline.first_prompt(loaded, loaded.stages)
+    prompt = pipeline.first_prompt(RunDirectory(tmp_path), loaded, loaded.stages)
     assert (
         "\n\nPlease integrate natural language reasoning with python programs to solve the problem above, and put "
         "your final answer within \\boxed{}.<" in prompt

@@ -1,6 +1,6 @@
 from rich.console import Console
 
-from cort_data.stages.evaluate import MEASURES
+from cort_data.evaluation.measures import MEASURES
 from cort_data.tables import MIN_WIDTH, policy_table
 
 

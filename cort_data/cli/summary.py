@@ -11,6 +11,7 @@ from typing import Any
 from rich.console import Console
 
 from cort_data import pipeline
+from cort_data.evaluation.tables import sampling_table, set_table
 from cort_data.funnel import Funnel
 from cort_data.recipe import Recipe, StageName
 from cort_data.runs import RunDirectory
@@ -60,8 +61,13 @@ def print_results(run: RunDirectory, recipe: Recipe, stages: Sequence[StageName]
 
 
 def print_policies(run: RunDirectory, console: Console) -> None:
-    """The policy comparison."""
-    console.print(policy_table(json.loads(evaluate.results_file(run).read_text("utf-8"))))
+    """The comparison of policies, what several samples are worth, and the problem sets side by side."""
+    results = json.loads(evaluate.results_file(run).read_text("utf-8"))
+    console.print(policy_table(results))
+    if results["samples"] > 1:
+        console.print(sampling_table(results))
+    if results["averages"]:
+        console.print(set_table(results))
 
 
 def _print_candidates(manifest: dict[str, Any] | None, console: Console) -> None:

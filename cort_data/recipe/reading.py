@@ -180,8 +180,8 @@ def _suggest(loc: tuple[int | str, ...]) -> str:
 
 def _keys_at(loc: tuple[int | str, ...]) -> list[str]:
     section: Any = Recipe
-    for part in loc:
-        section = _model_of(section.model_fields[str(part)].annotation)
+    for part in (part for part in loc if isinstance(part, str)):  # an index stays with its list's items
+        section = _model_of(section.model_fields[part].annotation)
     return [field.alias or name for name, field in section.model_fields.items()]
 
 

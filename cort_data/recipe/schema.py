@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from cort_data.engines.settings import EngineSettings
 from cort_data.errors import RecipeError
+from cort_data.evaluation.settings import EvalSettings
 from cort_data.prices import Prices
 from cort_data.prompts import check_prompt
 from cort_data.rollout import RolloutSettings
@@ -184,27 +185,6 @@ class FilterEntry(BaseModel):
         return {"name": value} if isinstance(value, str) else value
 
 
-class EvalSettings(_Section):
-    """The policy comparison on the test problems."""
-
-    policies: Annotated[
-        tuple[str, ...],
-        Field(min_length=1, description="Policies to compare; differences are taken to the first"),
-    ] = ("none", "prompt_hint", "hint_engineering")
-    models: Annotated[
-        tuple[str, ...], Field(description="Models to evaluate in turn; none given: the engine's model")
-    ] = ()
-    samples: Annotated[int, Field(ge=1, description="Traces a problem and policy")] = 2
-    teacher_tokens: Annotated[
-        int | None,
-        Field(
-            ge=1,
-            description="Compare at equal cost: of the traces that fit into so many generated tokens, the shortest "
-            "right one counts; null: each trace counts as it is",
-        ),
-    ] = None
-
-
 class Recipe(_Section):
     """A complete run."""
 
@@ -226,7 +206,7 @@ class Recipe(_Section):
     distill: Annotated[
         SftSettings | None, Field(description="Fine-tuning of a weaker model on this run's traces; model must be given")
     ] = None
-    eval: Annotated[EvalSettings, Field(description="The policy comparison on the test problems")] = EvalSettings()
+    eval: Annotated[EvalSettings, Field(description="Models, problem sets and policies compared")] = EvalSettings()
     prices: Annotated[Prices, Field(description="What the engine costs; shapes no result")] = Prices()
     stages: Annotated[tuple[StageName, ...], Field(min_length=1, description="Stages to run, in order")] = (
         StageName.SYNTH,
@@ -245,8 +225,8 @@ class Recipe(_Section):
             raise ValueError("the stage rft samples on problems.synth, which is missing")
         if StageName.DISTILL in self.stages and (self.distill is None or self.distill.model is None):
             raise ValueError("the stage distill needs distill.model: the weaker model that is trained")
-        if StageName.EVAL in self.stages and self.problems.test is None:
-            raise ValueError("the stage eval needs problems.test")
+        if StageName.EVAL in self.stages and self.problems.test is None and not self.eval.sets:
+            raise ValueError("the stage eval needs problems.test or eval.sets")
         return self
 
     @model_validator(mode="after")

@@ -1,27 +1,36 @@
-"""The policy comparison: the same problems and samples under each hint policy, and what the hints did.
+"""Evaluation: the same problems and samples for each model, problem set and hint policy, graded and measured.
 
 It runs the same rollouts as synthesis. All differences are to the first policy of the recipe, paired by problem,
 with 95% intervals (CONTRACT "Statistics"). For a nano model, traces with hint wordings that its corpus has and those
-with wordings it has never seen make separate rows: the trace's seed, not the outcome, decides which it gets.
+with wordings it has never seen make separate rows: the trace's seed, not the outcome, decides which it gets. Where a
+model's cutoff is given, problems from before and after it make separate rows too.
+
+    RUN/eval/MODEL/[SET/]POLICY/    traces
+    RUN/eval/problems/SET.jsonl     problems that came from the Hub
+    RUN/eval/scores.jsonl           the graded traces, one line each, with their sampling seeds
+    RUN/eval/unscored.jsonl         answers that could not be judged, as where two grading rules disagree
+    RUN/eval/results.json           the tables
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from cort_data.budget import Allowance, unlimited
 from cort_data.errors import RecipeError
-from cort_data.grading import Grader, Verdict, extract_answer
+from cort_data.evaluation.measures import Measured, measure
+from cort_data.evaluation.problem_sets import load_set
+from cort_data.evaluation.scores import FILE, Score, score_traces, write_scores
+from cort_data.evaluation.settings import TEST, EvalSet
+from cort_data.grading import Grade, Grader, Verdict, extract_answer
+from cort_data.grading.verdict import unscored
 from cort_data.profiles import load_profile
 from cort_data.progress import Meter
 from cort_data.recipe import Recipe, StageName
@@ -29,94 +38,93 @@ from cort_data.rollout import Writer
 from cort_data.runs import RunDirectory, StageFolder, write_atomically
 from cort_data.shards import FAILED, TraceStore
 from cort_data.sources import read_source
-from cort_data.stages.trained import model_of
+from cort_data.stages.trained import is_there, model_of
 from cort_data.stages.workshop import Workshop, known_folder, open_workshop, trace_key
 from cort_data.stages.writing import Plan, Work, provenance, summary, write_traces
-from cort_data.statistics import Array, Interval, Ratios, paired_differences
+from cort_data.statistics import Interval, averaged
 from cort_data.trace import Problem, Trace
 
 VERSION = 1
 NANO_NOTE = "The nano world tests the mechanism; its numbers say nothing about models of useful size."
-MEASURES = (
-    "accuracy",
-    "code_use_rate",
-    "tokens_kept",
-    "tokens_generated",
-    "calls",
-    "tokens_after_last_output",
-    "tokens_per_correct",
-)
-_FIELDS = ("traces", "scored", "correct", "code", "kept", "generated", "calls", "after", "after_traces")
+ALL = "all"
+_AVERAGED = ("accuracy", "tokens_kept", "tokens_generated")
 
 
-class Tally:
-    """Sums over the samples of each problem, one row of the table."""
+@dataclass(frozen=True)
+class Arm:
+    """One model on one problem set under one policy."""
 
-    def __init__(self, problems: int) -> None:
-        self.sums: Array = np.zeros((len(_FIELDS), problems))
+    run: RunDirectory
+    recipe: Recipe
+    model: str
+    part: EvalSet | None
+    """None: problems.test."""
+    policy: str
 
-    def add(self, problem: int, trace: Trace, verdict: Verdict) -> None:
-        """Count a trace."""
-        after = trace.tokens_after_last_output
-        self.sums[:, problem] += (
-            1,
-            verdict is not Verdict.UNSCORED,
-            verdict is Verdict.EQUAL,
-            trace.calls > 0,
-            trace.kept_tokens,
-            trace.generated_tokens,
-            trace.calls,
-            after or 0,
-            after is not None,
-        )
+    @property
+    def set(self) -> str:
+        """The name of the problem set."""
+        return self.part.name if self.part else TEST
 
-    def __getitem__(self, field: str) -> Array:
-        sums: Array = self.sums[_FIELDS.index(field)]
-        return sums
+    @property
+    def label(self) -> str:
+        """Set and policy."""
+        return f"{self.part.name}/{self.policy}" if self.part else self.policy
 
-    def ratios(self, among: Array) -> Ratios:
-        """The `MEASURES`. `among` `(P,)` is 1 for problems whose accuracy counts."""
-        present = np.minimum(self["traces"], 1)
-        per_trace = [self[f] / np.maximum(self["traces"], 1) for f in ("code", "kept", "generated", "calls")]
-        accuracy = self["correct"] / np.maximum(self["scored"], 1) * among
-        return Ratios(
-            numerator=np.stack([accuracy, *per_trace, self["after"], self["generated"]]),
-            denominator=np.stack([among, *[present] * 4, self["after_traces"], self["correct"]]),
-        )
+    @property
+    def folder(self) -> StageFolder:
+        """Where its traces stand."""
+        return self.run.stage(StageName.EVAL, f"{re.sub(r'[^A-Za-z0-9.]+', '-', self.model).strip('-')}/{self.label}")
+
+    @property
+    def own_recipe(self) -> Recipe:
+        """The recipe, with what the set has of its own."""
+        if self.part is None or self.part.temperature is None:
+            return self.recipe
+        sampling = self.recipe.sampling.model_copy(update={"temperature": self.part.temperature})
+        return self.recipe.model_copy(update={"sampling": sampling})
+
+    def problems(self) -> Iterator[Problem]:
+        """The problems of the set."""
+        if self.part is not None:
+            return iter(load_set(self.part, self.run.path / StageName.EVAL / "problems"))
+        source = self.recipe.problems.test
+        if source is None:
+            raise RecipeError("problems.test: required by the stage eval without eval.sets, and missing")
+        return read_source(source, "test", self.recipe.seed)
+
+    def plan(self) -> Plan:
+        """Its traces."""
+        samples = self.recipe.eval.samples_of(self.part)
+        return Plan(self.problems, samples, self.policy, StageName.EVAL, self.recipe.seed)
+
+    def key(self) -> dict[str, Any]:
+        """What shapes each of its traces."""
+        tokens = self.recipe.eval.teacher_tokens
+        return {
+            "stage": "eval",
+            "version": VERSION,
+            **trace_key(self.own_recipe, model_of(self.run, self.model), self.policy),
+            **({"teacher_tokens": tokens} if tokens else {}),
+        }
+
+    def writer(self, workshop: Workshop) -> Writer:
+        """What writes its traces."""
+        own = replace(workshop, recipe=self.own_recipe)
+        tokens = self.recipe.eval.teacher_tokens
+        return own.writer(self.policy) if tokens is None else own.writer_within(self.policy, tokens)
 
 
 @dataclass(frozen=True)
 class Row:
     """One line of the table."""
 
-    model: str
-    policy: str
+    arm: Arm
     wordings: str
     """`all`, or for nano models `seen` or `unseen`: hint wordings that the model's corpus has or has not."""
-    tally: Tally
-
-
-def plan(recipe: Recipe, policy: str) -> Plan:
-    """The traces of one policy on the test problems."""
-    source = recipe.problems.test
-    if source is None:
-        raise RecipeError("problems.test: required by the stage eval, and missing")
-
-    def problems() -> Iterator[Problem]:
-        return read_source(source, "test", recipe.seed)
-
-    return Plan(problems, recipe.eval.samples, policy, StageName.EVAL, recipe.seed)
-
-
-def key(recipe: Recipe, model: str, policy: str) -> dict[str, Any]:
-    """What shapes each trace of one model and policy."""
-    tokens = recipe.eval.teacher_tokens
-    return {
-        "stage": "eval",
-        "version": VERSION,
-        **trace_key(recipe, model, policy),
-        **({"teacher_tokens": tokens} if tokens else {}),
-    }
+    released: str
+    """`all`, or `before` or `after`: problems that were or were not public at the model's cutoff."""
+    scores: Sequence[Score]
 
 
 def models(recipe: Recipe) -> tuple[str, ...]:
@@ -124,9 +132,22 @@ def models(recipe: Recipe) -> tuple[str, ...]:
     return recipe.eval.models or (recipe.engine.model,)
 
 
-def folder(run: RunDirectory, model: str, policy: str) -> StageFolder:
-    """Where the traces of one model and policy stand."""
-    return run.stage(StageName.EVAL, f"{re.sub(r'[^A-Za-z0-9.]+', '-', model).strip('-')}/{policy}")
+def arms(run: RunDirectory, recipe: Recipe, model: str | None = None) -> list[Arm]:
+    """All that is evaluated, of one model or of all, in the order of the table."""
+    return [
+        Arm(run, recipe, name, part, policy)
+        for name in ([model] if model else models(recipe))
+        for part in (recipe.eval.sets or (None,))
+        for policy in recipe.eval.policies
+    ]
+
+
+def check(run: RunDirectory, recipe: Recipe) -> None:
+    """Raises CortError for what would be refused later: other settings, problems that cannot be read."""
+    for arm in arms(run, recipe):
+        if is_there(run, arm.model):
+            arm.folder.check(arm.key())
+        next(arm.problems())
 
 
 async def evaluate(run: RunDirectory, recipe: Recipe, allowance: Allowance | None = None) -> bool:
@@ -135,10 +156,11 @@ async def evaluate(run: RunDirectory, recipe: Recipe, allowance: Allowance | Non
     Raises BudgetError if the allowance is used up.
     """
     allowance = allowance or unlimited()
+    if recipe.eval.sets:
+        (run.path / StageName.EVAL / "problems").mkdir(parents=True, exist_ok=True)
     written = [await _write(run, recipe, model, allowance) for model in models(recipe)]
-    rows = [row for model in models(recipe) for row in _rows(run, recipe, model)]
-    text = json.dumps(_results(recipe, rows), indent=2, ensure_ascii=False) + "\n"
-    write_atomically(results_file(run), text)
+    rows = _rows(run, recipe)
+    _write_results(run, recipe, rows)
     return any(written)
 
 
@@ -148,78 +170,72 @@ def results_file(run: RunDirectory) -> Path:
 
 
 async def _write(run: RunDirectory, recipe: Recipe, model: str, allowance: Allowance) -> bool:
-    """All policies of a model in one go, so that the engine is never left half empty between two."""
+    """All sets and policies of a model in one go, so that the engine is never left half empty between two."""
     weights = model_of(run, model)
     with ExitStack() as stack:
-        work: dict[str, Work] = {}
-        for policy in recipe.eval.policies:
-            stage = folder(run, model, policy)
-            stage.enter(key(recipe, weights, policy))
-            work[policy] = Work(plan(recipe, policy), stack.enter_context(TraceStore(stage.path)))
-        missing = {policy: item.survey().missing for policy, item in work.items()}
-        todo = {p: w for p, w in work.items() if missing[p] or folder(run, model, p).manifest() is None}
-        for policy in todo:
-            folder(run, model, policy).reopen()
+        work: dict[str, tuple[Arm, Work]] = {}
+        for arm in arms(run, recipe, model):
+            arm.folder.enter(arm.key())
+            work[arm.label] = arm, Work(arm.plan(), stack.enter_context(TraceStore(arm.folder.path)), arm.label)
+        missing = {label: item.survey().missing for label, (_, item) in work.items()}
+        todo = {k: (arm, w) for k, (arm, w) in work.items() if missing[k] or arm.folder.manifest() is None}
+        for arm, _ in todo.values():
+            arm.folder.reopen()
         meter = Meter(f"eval {Path(model).name}", sum(missing.values()))
         if meter.total:
-            before = next((trace for item in work.values() if (trace := item.store.first())), None)
+            before = next((trace for _, item in work.values() if (trace := item.store.first())), None)
             async with open_workshop(recipe, weights, before) as workshop:
-                for policy in todo:
-                    folder(run, model, policy).save_engine(workshop.engine.capabilities)
-                writer = _writer(workshop, recipe.eval.teacher_tokens)
-                allowance.expect(max(recipe.rollout.tokens * writer(policy).width for policy in todo))
+                writers = {label: arm.writer(workshop) for label, (arm, _) in todo.items()}
+                for arm, _ in todo.values():
+                    arm.folder.save_engine(workshop.engine.capabilities)
+                allowance.expect(max(recipe.rollout.tokens * writer.width for writer in writers.values()))
                 with meter:
-                    await write_traces(todo.values(), writer, recipe.engine.in_flight, meter, allowance)
-        for policy, item in todo.items():
+                    items = [item for _, item in todo.values()]
+                    await write_traces(items, writers.__getitem__, recipe.engine.in_flight, meter, allowance)
+        for arm, item in todo.values():
             item.store.sync()
-            manifest = provenance(recipe, weights, meter) | summary(item.traces())
-            folder(run, model, policy).finish({"stage": "eval", "policy": policy, **manifest})
+            manifest = provenance(arm.own_recipe, weights, meter) | summary(item.traces())
+            arm.folder.finish({"stage": "eval", "set": arm.set, "policy": arm.policy, **manifest})
     return bool(todo)
 
 
-def _writer(workshop: Workshop, teacher_tokens: int | None) -> Callable[[str], Writer]:
-    if teacher_tokens is None:
-        return workshop.writer
-    return partial(workshop.writer_within, tokens=teacher_tokens)
-
-
-def _rows(run: RunDirectory, recipe: Recipe, model: str) -> list[Row]:
+def _rows(run: RunDirectory, recipe: Recipe) -> list[Row]:
     think_close = load_profile(recipe.engine.profile).think_close
-    seen = _seen_wordings(model_of(run, model))
     rows: list[Row] = []
     with Grader() as grader:
-        for policy in recipe.eval.policies:
-            with TraceStore(folder(run, model, policy).path) as store:
-                graded = _grade(Work(plan(recipe, policy), store).traces(), grader, think_close)
-                rows += _policy_rows(graded, Row(model, policy, "all", Tally(_problem_count(recipe))), seen)
+        for arm in arms(run, recipe):
+            seen = _seen_wordings(model_of(run, arm.model))
+            with TraceStore(arm.folder.path) as store:
+                traces = _checked(Work(arm.plan(), store).traces(), seen)
+                graded = _grade(traces, grader, think_close)
+                scores = list(score_traces(graded, grader, arm.model, arm.set))
+            rows += _split(arm, scores, seen is not None)
     return rows
 
 
-def _problem_count(recipe: Recipe) -> int:
-    return sum(1 for _ in plan(recipe, "").problems())
+def _split(arm: Arm, scores: Sequence[Score], known_wordings: bool) -> list[Row]:
+    """The row of all traces; of seen and unseen wordings where there are hints; of problems before and after."""
+    rows = [Row(arm, ALL, ALL, scores)]
+    if known_wordings and any(score.hinted for score in scores):
+        for name, parity in (("seen", 0), ("unseen", 1)):
+            rows.append(Row(arm, name, ALL, [score for score in scores if score.seed % 2 == parity]))
+    cutoff = arm.recipe.eval.cutoffs.get(arm.model)
+    if cutoff is not None:
+        dated = [score for score in scores if score.released]
+        rows.append(Row(arm, ALL, "before", [score for score in dated if score.released <= cutoff]))
+        rows.append(Row(arm, ALL, "after", [score for score in dated if score.released > cutoff]))
+    return [rows[0], *(row for row in rows[1:] if row.scores)]
 
 
-def _policy_rows(
-    graded: Iterator[tuple[Trace, Verdict]], whole: Row, seen: dict[str, frozenset[str]] | None
-) -> list[Row]:
-    """The row of all traces and, where the model's wordings are known, those of seen and unseen ones."""
-    size = whole.tally.sums.shape[1]
-    parts = {name: Row(whole.model, whole.policy, name, Tally(size)) for name in ("seen", "unseen")}
-    numbers: dict[str, int] = {}
-    hinted = False
-    for trace, verdict in graded:
-        number = numbers.setdefault(trace.problem.id, len(numbers))
-        whole.tally.add(number, trace, verdict)
-        parts["unseen" if trace.seed % 2 else "seen"].tally.add(number, trace, verdict)
+def _checked(traces: Iterable[Trace], seen: dict[str, frozenset[str]] | None) -> Iterator[Trace]:
+    for trace in traces:
         if seen is not None:
-            hinted |= _check_wordings(trace, seen)
-    if not hinted:
-        return [whole]
-    return [whole, *(row for row in parts.values() if row.tally["traces"].any())]
+            _check_wordings(trace, seen)
+        yield trace
 
 
-def _check_wordings(trace: Trace, seen: dict[str, frozenset[str]]) -> bool:
-    """Does the trace have hints? Raises RecipeError if they are not of the kind that its seed stands for."""
+def _check_wordings(trace: Trace, seen: dict[str, frozenset[str]]) -> None:
+    """Raises RecipeError if the hints are not of the kind that the trace's seed stands for."""
     hints: dict[tuple[str, int, int], str] = {}
     for segment in trace.segments:
         if segment.hint is not None:
@@ -232,7 +248,6 @@ def _check_wordings(trace: Trace, seen: dict[str, frozenset[str]]) -> bool:
                 f"trace {trace.id}: wording {wording} of hint {name!r} should be {kind} for this model and is not; "
                 "the hint's file and the model's seen_wordings.json have come apart"
             )
-    return bool(hints)
 
 
 def _seen_wordings(model: str) -> dict[str, frozenset[str]] | None:
@@ -244,66 +259,122 @@ def _seen_wordings(model: str) -> dict[str, frozenset[str]] | None:
     return {name: frozenset(text.strip() for text in texts) for name, texts in by_hint.items()}
 
 
-def _grade(traces: Iterator[Trace], grader: Grader, think_close: str) -> Iterator[tuple[Trace, Verdict]]:
-    """Each trace with its verdict; a rollout that failed for an outside reason is unscored."""
-    waiting: deque[Trace] = deque()
+def _grade(traces: Iterator[Trace], grader: Grader, think_close: str) -> Iterator[tuple[Trace, str | None, Grade]]:
+    """Each trace with its answer and grade; a rollout that failed for an outside reason is unscored."""
+    waiting: deque[tuple[Trace, str | None]] = deque()
 
     def pairs() -> Iterator[tuple[str, str | None]]:
         for trace in traces:
-            waiting.append(trace)
-            yield trace.problem.answer, extract_answer(trace.text, think_close)
+            answer = extract_answer(trace.text, think_close)
+            waiting.append((trace, answer))
+            yield trace.problem.answer, answer
 
     for grade in grader.grade_many(pairs()):
-        trace = waiting.popleft()
-        yield trace, Verdict.UNSCORED if trace.stop_reason in FAILED else grade.verdict
+        trace, answer = waiting.popleft()
+        failed = trace.stop_reason in FAILED
+        yield trace, answer, unscored(f"the rollout failed: {trace.stop_reason}") if failed else grade
 
 
-def _results(recipe: Recipe, rows: list[Row]) -> dict[str, Any]:
+def _write_results(run: RunDirectory, recipe: Recipe, rows: Sequence[Row]) -> None:
+    folder = results_file(run).parent
+    scores = [score for row in rows if row.wordings == row.released == ALL for score in row.scores]
+    write_scores(folder / FILE, scores)
+    doubts = [score for score in scores if score.verdict is Verdict.UNSCORED]
+    fields = {"model", "set", "policy", "id", "problem", "gold", "answer", "reason"}
+    write_atomically(folder / "unscored.jsonl", "".join(s.model_dump_json(include=fields) + "\n" for s in doubts))
+    text = json.dumps(_results(recipe, rows), indent=2, ensure_ascii=False) + "\n"
+    write_atomically(results_file(run), text)
+
+
+def _results(recipe: Recipe, rows: Sequence[Row]) -> dict[str, Any]:
     source = recipe.problems.test
-    nano = source is not None and source.source == "nano"
+    nano = not recipe.eval.sets and source is not None and source.source == "nano"
+    measured = [measure(row.scores, _problems(row, rows), recipe.eval.ks(row.arm.part)) for row in rows]
+    counts = {row.arm.set: len(_problems(row, rows)) for row in rows if row.released == ALL}
     return {
         "name": recipe.name,
-        "what": "models and policies on the same problems; differences are to the first policy of a model, or, where "
-        "there is one policy, to the first model",
+        "what": "each model, problem set and policy on the same problems; differences are to the first row of the set",
         "note": NANO_NOTE if nano else "",
         "recipe": recipe.digest(),
-        "problems": int(rows[0].tally.sums.shape[1]),
+        "problems": sum(counts.values()),
         "samples": recipe.eval.samples,
+        "sets": [
+            {"name": name, "problems": count, "samples": recipe.eval.samples_of(_part(recipe, name))}
+            for name, count in counts.items()
+        ],
         "teacher_tokens": recipe.eval.teacher_tokens,
-        "interval": "95%, paired bootstrap over problems",
-        "rows": [_row_json(row, _first(rows, row, len(recipe.eval.policies) > 1)) for row in rows],
+        "interval": "95%, over problems: Wilson's for shares, bootstrap elsewhere; differences paired by problem",
+        "rows": [_row_json(row, own, _first(row, rows, measured)) for row, own in zip(rows, measured, strict=True)],
+        "averages": _averages(rows, measured),
     }
 
 
-def _first(rows: list[Row], row: Row, by_model: bool) -> Row:
-    """What a row is compared with: the first policy of its model; with one policy, the first model."""
-    return next(r for r in rows if r.model == row.model or not by_model)
+def _part(recipe: Recipe, name: str) -> EvalSet | None:
+    return next((part for part in recipe.eval.sets if part.name == name), None)
 
 
-def _row_json(row: Row, first: Row) -> dict[str, Any]:
-    scored = np.minimum(row.tally["scored"], 1)
-    both = scored * np.minimum(first.tally["scored"], 1)
-    values = row.tally.ratios(scored).values()
-    differences = paired_differences(first.tally.ratios(both), row.tally.ratios(both))
+def _problems(row: Row, rows: Sequence[Row]) -> list[str]:
+    """The problems of the row's model and set, in one order for all policies."""
+    same = (r for r in rows if (r.arm.model, r.arm.set, r.released) == (row.arm.model, row.arm.set, row.released))
+    return list(dict.fromkeys(score.problem for r in same for score in r.scores))
+
+
+def _first(row: Row, rows: Sequence[Row], measured: Sequence[Measured]) -> Measured | None:
+    """What the row is compared with: the first policy on the same problems; None for that row itself."""
+    wanted = (row.arm.model, row.arm.set, row.released)
+    same = ((r, m) for r, m in zip(rows, measured, strict=True) if (r.arm.model, r.arm.set, r.released) == wanted)
+    first, own = next(same)
+    return None if first is row else own
+
+
+def _row_json(row: Row, own: Measured, first: Measured | None) -> dict[str, Any]:
+    found = own.intervals()
+    verdicts = Counter(score.verdict for score in row.scores)
     return {
-        "model": row.model,
-        "policy": row.policy,
+        "model": row.arm.model,
+        "set": row.arm.set,
+        "policy": row.arm.policy,
         "wordings": row.wordings,
-        "traces": int(row.tally["traces"].sum()),
-        "unscored": int((row.tally["traces"] - row.tally["scored"]).sum()),
-        **{name: None if np.isnan(v) else float(v) for name, v in zip(MEASURES, values, strict=True)},
-        "difference": None
-        if row is first
-        else {name: _interval_json(d) for name, d in zip(MEASURES, differences, strict=True)},
+        "released": row.released,
+        "traces": len(row.scores),
+        "unscored": verdicts[Verdict.UNSCORED],
+        "stop_reasons": dict(Counter(score.stop for score in row.scores).most_common()),
+        **{name: interval and interval.value for name, interval in found.items()},
+        "intervals": {name: interval and [interval.low, interval.high] for name, interval in found.items()},
+        "difference": None if first is None else {n: _interval_json(d) for n, d in own.minus(first).items()},
     }
 
 
-def _interval_json(difference: Interval | None) -> dict[str, Any] | None:
-    if difference is None:
+def _averages(rows: Sequence[Row], measured: Sequence[Measured]) -> list[dict[str, Any]]:
+    """Means over the problem sets, each set counting once, of each model and policy; none for one set."""
+    groups: dict[tuple[str, str], list[Measured]] = {}
+    for row, own in zip(rows, measured, strict=True):
+        if row.wordings == row.released == ALL:
+            groups.setdefault((row.arm.model, row.arm.policy), []).append(own)
+    return [
+        {
+            "model": model,
+            "policy": policy,
+            "sets": len(parts),
+            **{name: _interval_json(found) for name, found in _average(parts).items()},
+        }
+        for (model, policy), parts in groups.items()
+        if len(parts) > 1
+    ]
+
+
+def _average(parts: Sequence[Measured]) -> dict[str, Interval | None]:
+    found = [part.intervals() for part in parts]
+    columns = {name: [own[name] for own in found] for name in _AVERAGED}
+    return {name: averaged([i for i in own if i]) if all(own) else None for name, own in columns.items()}
+
+
+def _interval_json(interval: Interval | None) -> dict[str, Any] | None:
+    if interval is None:
         return None
     return {
-        "value": difference.value,
-        "low": difference.low,
-        "high": difference.high,
-        "beyond_interval": difference.beyond,
+        "value": interval.value,
+        "low": interval.low,
+        "high": interval.high,
+        "beyond_interval": interval.beyond,
     }

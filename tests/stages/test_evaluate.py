@@ -4,13 +4,15 @@ import json
 import pytest
 
 from cort_data.errors import RecipeError, RunError
-from cort_data.grading import Verdict
+from cort_data.evaluation.measures import MEASURES
+from cort_data.evaluation.scores import read_scores, score_traces
+from cort_data.grading import Grade, Verdict
 from cort_data.recipe import StageName
 from cort_data.runs import RunDirectory
 from cort_data.stages import evaluate
 from cort_data.trace import HintMark, Kind, Origin, Problem, Segment, Trace, trace_id
 
-from .fakes import FakeEngine, recipe, use_fake_engine
+from .fakes import FakeEngine, recipe, use_fake_engine, write_problems
 
 
 @pytest.fixture
@@ -28,7 +30,7 @@ def results(run):
     return json.loads(evaluate.results_file(run).read_text())
 
 
-def make(problem, sample, *, tokens=10, calls=0, after=4, dropped=0, wording=None, stop="answered"):
+def make(problem, sample, *, tokens=10, calls=0, after=4, dropped=0, wording=None, stop="answered", released=""):
     """A trace with `tokens` model tokens, `after` of them after the last of `calls` outputs."""
     mark = wording is not None and HintMark(name="open", trigger="t", wording=wording, span_start=0, span_end=0)
     segments = [
@@ -43,7 +45,7 @@ def make(problem, sample, *, tokens=10, calls=0, after=4, dropped=0, wording=Non
     events = [{"kind": "rewind", "tokens": dropped}] if dropped else []
     return Trace(
         id=trace_id(problem, "none", sample, "eval"),
-        problem=Problem(id=problem, text="q", answer="1"),
+        problem=Problem(id=problem, text="q", answer="1", released=released),
         sample=sample,
         prompt="",
         seed=sample,
@@ -53,69 +55,48 @@ def make(problem, sample, *, tokens=10, calls=0, after=4, dropped=0, wording=Non
     )
 
 
-def tally(*rows):
-    table = evaluate.Tally(2)
-    for problem, trace, verdict in rows:
-        table.add(problem, trace, verdict)
-    return table
+def score(problem, sample, verdict, **changes):
+    """The score of a trace that `make` makes."""
+    trace = make(problem, sample, **changes)
+    [found] = score_traces([(trace, "1", Grade(verdict, ""))], None, "m", "test")
+    return found
 
 
 RIGHT, WRONG, UNSCORED = Verdict.EQUAL, Verdict.DIFFERENT, Verdict.UNSCORED
 
 
-def test_the_measures_by_hand():
-    table = tally(
-        (0, make("a", 0, tokens=10, calls=1, after=4), RIGHT),
-        (0, make("a", 1, tokens=20, calls=0, dropped=30), WRONG),
-        (1, make("b", 0, tokens=40, calls=3, after=6), RIGHT),
-        (1, make("b", 1, tokens=50, calls=0), UNSCORED),
-    )
-    row = evaluate.Row("m", "none", "all", table)
-    numbers = evaluate._row_json(row, row)
-    assert numbers["traces"] == 4
-    assert numbers["unscored"] == 1
-    assert numbers["accuracy"] == pytest.approx((0.5 + 1) / 2)  # b's unscored sample does not count as wrong
-    assert numbers["code_use_rate"] == 0.5
-    assert numbers["tokens_kept"] == pytest.approx(30)
-    assert numbers["tokens_generated"] == pytest.approx((30 + 45) / 2)
-    assert numbers["calls"] == pytest.approx(1)
-    assert numbers["tokens_after_last_output"] == pytest.approx(5)
-    assert numbers["tokens_per_correct"] == pytest.approx((10 + 50 + 40 + 50) / 2)
-    assert numbers["difference"] is None
+def split(scores, cutoff=None, known=False, tmp_path=None):
+    loaded = recipe(tmp_path, f"eval.cutoffs={{fake: '{cutoff}'}}" if cutoff else "eval.samples=2")
+    arm = evaluate.Arm(RunDirectory(tmp_path), loaded, "fake", None, "none")
+    return [(row.wordings, row.released, len(row.scores)) for row in evaluate._split(arm, scores, known)]
 
 
-def test_a_problem_that_one_side_cannot_score_is_out_of_the_accuracy_pair():
-    first = evaluate.Row("m", "none", "all", tally((0, make("a", 0), RIGHT), (1, make("b", 0), WRONG)))
-    second = evaluate.Row("m", "h", "all", tally((0, make("a", 0), RIGHT), (1, make("b", 0, tokens=8), UNSCORED)))
-    difference = evaluate._row_json(second, first)["difference"]
-    assert difference["accuracy"]["value"] == 0
-    assert difference["tokens_kept"]["value"] == pytest.approx(-1)
+def test_seen_and_unseen_wordings_are_rows_of_their_own(tmp_path):
+    scores = [score(p, s, RIGHT, wording=s) for p in "ab" for s in (0, 1)]
+    expected = [("all", "all", 4), ("seen", "all", 2), ("unseen", "all", 2)]
+    assert split(scores, known=True, tmp_path=tmp_path) == expected
 
 
-def test_no_correct_answer_has_no_tokens_per_correct():
-    row = evaluate.Row("m", "none", "all", tally((0, make("a", 0), WRONG), (1, make("b", 0), WRONG)))
-    assert evaluate._row_json(row, row)["tokens_per_correct"] is None
+def test_without_hints_or_a_known_corpus_there_is_one_row(tmp_path):
+    assert len(split([score("a", 0, RIGHT), score("a", 1, RIGHT)], known=True, tmp_path=tmp_path)) == 1
+    assert len(split([score("a", 0, RIGHT, wording=0)], known=False, tmp_path=tmp_path)) == 1
 
 
-def rows(traces, seen):
-    return evaluate._policy_rows(iter(traces), evaluate.Row("m", "h", "all", evaluate.Tally(2)), seen)
+def test_problems_from_before_and_after_the_cutoff_are_rows_of_their_own(tmp_path):
+    days = {"a": "2024-01-31", "b": "2024-06-30", "c": "2025-02-06", "d": ""}
+    scores = [score(problem, 0, RIGHT, released=day) for problem, day in days.items()]
+    expected = [("all", "all", 4), ("all", "before", 2), ("all", "after", 1)]  # nobody knows about d
+    assert split(scores, cutoff="2024-06-30", tmp_path=tmp_path) == expected
 
 
-def test_seen_and_unseen_wordings_are_rows_of_their_own():
-    traces = [(make(p, s, wording=s), RIGHT) for p in "ab" for s in (0, 1)]
-    table = rows(traces, {"open": frozenset({"hint 0"})})
-    assert [(row.wordings, row.tally["traces"].sum()) for row in table] == [("all", 4), ("seen", 2), ("unseen", 2)]
-
-
-def test_without_hints_or_a_known_corpus_there_is_one_row():
-    assert len(rows([(make("a", 0), RIGHT), (make("a", 1), RIGHT)], {"open": frozenset({"hint 0"})})) == 1
-    assert len(rows([(make("a", 0, wording=0), RIGHT), (make("a", 1, wording=1), RIGHT)], None)) == 1
+def check_wordings(trace, seen):
+    list(evaluate._checked([trace], seen))
 
 
 @pytest.mark.parametrize(("sample", "wording"), [(0, 1), (1, 0)])
 def test_a_wording_of_the_wrong_kind_is_refused(sample, wording):
     with pytest.raises(RecipeError, match="have come apart"):
-        rows([(make("a", sample, wording=wording), RIGHT)], {"open": frozenset({"hint 0"})})
+        check_wordings(make("a", sample, wording=wording), {"open": frozenset({"hint 0"})})
 
 
 def test_every_policy_sees_the_same_problems(tmp_path, run, engine):
@@ -126,15 +107,16 @@ def test_every_policy_sees_the_same_problems(tmp_path, run, engine):
     assert table["problems"] == 6
     assert 0 < table["rows"][0]["accuracy"] < 1
     assert table["rows"][0]["difference"] is None
-    assert set(table["rows"][1]["difference"]) == set(evaluate.MEASURES)
-    manifest = evaluate.folder(run, "fake", "none").manifest()
+    assert set(table["rows"][1]["difference"]) == {*MEASURES, "pass@1", "pass@2", "maj@1", "maj@2"}
+    manifest = evaluate.arms(run, mine)[0].folder.manifest()
     assert manifest is not None
     assert manifest["traces"] == 12
 
 
 def test_more_policies_and_samples_extend_the_comparison(tmp_path, run, engine):
-    asyncio.run(evaluate.evaluate(run, recipe(tmp_path, stages=["eval"])))
-    shard = evaluate.folder(run, "fake", "none").path / "traces-00000.jsonl"
+    first = recipe(tmp_path, stages=["eval"])
+    asyncio.run(evaluate.evaluate(run, first))
+    shard = evaluate.arms(run, first)[0].folder.path / "traces-00000.jsonl"
     before = shard.read_bytes()
     more = recipe(tmp_path, "eval.policies=[none, prompt_hint]", "eval.samples=3", stages=["eval"])
     asyncio.run(evaluate.evaluate(run, more))
@@ -174,3 +156,56 @@ def test_a_search_needs_an_interpreter_that_forks(tmp_path, run, engine, monkeyp
     mine = recipe(tmp_path, "eval.policies=[branch]", stages=["eval"])
     with pytest.raises(RecipeError, match="forks python sessions"):
         asyncio.run(evaluate.evaluate(run, mine))
+
+
+def test_problem_sets_are_rows_and_a_set_may_have_samples_and_a_temperature_of_its_own(tmp_path, run, engine):
+    one, two = write_problems(tmp_path / "one.jsonl", 3), write_problems(tmp_path / "two.jsonl", 2)
+    sets = f"eval.sets=[{one}, {{name: two, source: {two}, samples: 1, temperature: 0}}]"
+    mine = recipe(tmp_path, sets, stages=["eval"])
+    assert asyncio.run(evaluate.evaluate(run, mine))
+    table = results(run)
+    rows = [(row["set"], row["policy"], row["traces"]) for row in table["rows"]]
+    assert rows == [("one", "none", 6), ("two", "none", 2)]
+    assert "pass@2" in table["rows"][0]
+    assert "pass@2" not in table["rows"][1]
+    [average] = table["averages"]
+    assert average["sets"] == 2
+    assert average["accuracy"]["value"] == pytest.approx(sum(row["accuracy"] for row in table["rows"]) / 2)
+    seen = {(score.set, score.sample, score.problem) for score in read_scores(run.path)}
+    assert len(seen) == 8
+    assert ("two", 0, "two-p1") in seen
+    temperatures = {
+        json.loads(shard.read_text().splitlines()[0])["sampling"]["temperature"] for shard in run.path.rglob("traces-*")
+    }
+    assert temperatures == {0.6, 0.0}
+    assert not asyncio.run(evaluate.evaluate(run, mine))
+
+
+def test_without_code_no_block_is_run(tmp_path, run, engine):
+    mine = recipe(tmp_path, "eval.policies=[text, none]", "rollout.prompt=cort", stages=["eval"])
+    asyncio.run(evaluate.evaluate(run, mine))
+    text, code = results(run)["rows"]
+    assert (text["policy"], text["calls"], text["code_use_rate"]) == ("text", 0, 0)
+    assert code["calls"] > 0
+    shard = evaluate.arms(run, mine)[0].folder.path / "traces-00000.jsonl"
+    assert "python" not in json.loads(shard.read_text().splitlines()[0])["prompt"]
+
+
+def test_answers_that_cannot_be_judged_are_listed(tmp_path, run, engine, monkeypatch):
+    doubt = Grade(Verdict.UNSCORED, "the rules disagree")
+    monkeypatch.setattr("cort_data.grading.grader.settle", lambda first, opinions: doubt)
+    monkeypatch.setattr("cort_data.grading.grader._plain", lambda gold, answer: None)
+    asyncio.run(evaluate.evaluate(run, recipe(tmp_path, stages=["eval"])))
+    listed = [json.loads(line) for line in (run.path / "eval" / "unscored.jsonl").read_text().splitlines()]
+    assert len(listed) == results(run)["rows"][0]["unscored"] == 12
+    assert set(listed[0]) == {"model", "set", "policy", "id", "problem", "gold", "answer", "reason"}
+    assert results(run)["rows"][0]["accuracy"] is None
+
+
+def test_a_model_that_writes_nothing_is_wrong_and_breaks_nothing(tmp_path, run, engine):
+    engine._continue = lambda text, seed: [""]
+    asyncio.run(evaluate.evaluate(run, recipe(tmp_path, stages=["eval"])))
+    [row] = results(run)["rows"]
+    assert (row["accuracy"], row["pass@2"], row["maj@2"], row["tokens_per_correct"]) == (0, 0, 0, None)
+    assert row["stop_reasons"] == {"no_answer": 12}
+    assert row["intervals"]["accuracy"][1] > 0  # six problems say little

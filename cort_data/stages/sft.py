@@ -63,7 +63,7 @@ class FineTuning:
 
     def key(self, base_hash: str, rows_sha256: str) -> dict[str, Any]:
         """All that the weights depend on."""
-        section = self.sft.model_dump(mode="json", exclude={"data", "model", "report_to", "save_every"})
+        section = self.sft.model_dump(mode="json", exclude={"data", "model", "seed", "report_to", "save_every"})
         return {
             "stage": self.stage,
             "version": VERSION,
@@ -100,7 +100,7 @@ def settings_of(recipe: Recipe, run: Path) -> FineTuning:
         sft=recipe.sft,
         profile=recipe.engine.profile,
         prompt=recipe.rollout.prompt,
-        seed=recipe.seed,
+        seed=recipe.seed if recipe.sft.seed is None else recipe.sft.seed,
         hints={**library, **reworded},
         run=run.name,
         recipe={"name": recipe.name, "digest": recipe.digest()},

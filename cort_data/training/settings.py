@@ -49,6 +49,9 @@ class SftSettings(BaseModel):
             "`seeds/nano` for the shipped seeds, or paths (JSONL, Parquet, a run, a folder of seeds)",
         ),
     ] = (KEPT,)
+    seed: Annotated[
+        int | None, Field(ge=0, description="Of the order of the traces and of dropout; null: the recipe's seed")
+    ] = None
     method: Annotated[
         Literal["full", "lora", "qlora"],
         Field(description="Train all weights, an adapter, or an adapter on a base in 4 bits (CUDA only)"),

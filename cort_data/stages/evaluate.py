@@ -293,7 +293,8 @@ def _results(recipe: Recipe, rows: Sequence[Row]) -> dict[str, Any]:
     counts = {row.arm.set: len(_problems(row, rows)) for row in rows if row.released == ALL}
     return {
         "name": recipe.name,
-        "what": "each model, problem set and policy on the same problems; differences are to the first row of the set",
+        "what": "each model, problem set and policy on the same problems; differences are to the model's first policy, "
+        "or, with one policy, to the first model",
         "note": NANO_NOTE if nano else "",
         "recipe": recipe.digest(),
         "problems": sum(counts.values()),
@@ -320,10 +321,16 @@ def _problems(row: Row, rows: Sequence[Row]) -> list[str]:
 
 
 def _first(row: Row, rows: Sequence[Row], measured: Sequence[Measured]) -> Measured | None:
-    """What the row is compared with: the first policy on the same problems; None for that row itself."""
-    wanted = (row.arm.model, row.arm.set, row.released)
-    same = ((r, m) for r, m in zip(rows, measured, strict=True) if (r.arm.model, r.arm.set, r.released) == wanted)
-    first, own = next(same)
+    """What the row is compared with: the model's first policy on the same problems; None for that row itself.
+
+    With one policy it is the first model, so that the stages of a training stand against their base.
+    """
+    policies = {r.arm.policy for r in rows}
+
+    def group(r: Row) -> tuple[str, str, str]:
+        return r.arm.model if len(policies) > 1 else "", r.arm.set, r.released
+
+    first, own = next((r, m) for r, m in zip(rows, measured, strict=True) if group(r) == group(row))
     return None if first is row else own
 
 

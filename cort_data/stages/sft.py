@@ -135,7 +135,8 @@ def run_distill(run: RunDirectory, recipe: Recipe, kept: Path | None = None) -> 
     folder = run.stage(StageName.DISTILL)
     done = folder.manifest() is not None
     traces = read_sources(section.data, kept or run.path, recipe.engine.profile)
-    settings = replace(settings_of(recipe, run.path), sft=section, stage=StageName.DISTILL, sources=section.data)
+    own = settings_of(recipe.model_copy(update={"sft": section}), run.path)
+    settings = replace(own, stage=StageName.DISTILL)
     return fine_tune(settings, traces, section.model, folder.path), not done
 
 

@@ -27,6 +27,9 @@ def run(url: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "engine.in_flight": 32,
         "problems.synth.n": 48,
         "problems.test.n": 12,
+        "stages": "[synth, filter, dataset, eval]",
+        "eval.models": "[]",
+        "eval.policies": "[none, prompt_hint, hint_engineering]",
     }
     options = [word for key, value in sets.items() for word in ("--set", f"{key}={value}")]
     print(cort("run", "nano", "--run-dir", str(folder), *options))

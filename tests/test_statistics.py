@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from cort_data.statistics import Interval, Ratios, averaged, paired_differences, share_interval
+from cort_data.statistics import Interval, Ratios, averaged, intervals, paired_differences, share_interval
 
 
 def means(*rows):
@@ -113,3 +113,18 @@ def test_a_share_that_every_problem_reaches_still_has_a_width():
 def test_a_mean_over_problem_sets_counts_each_set_once_and_is_surer_than_each():
     mean = averaged([Interval(0.2, 0.1, 0.4), Interval(0.6, 0.5, 0.6)])
     assert (mean.value, mean.low, mean.high) == pytest.approx((0.4, 0.4 - 0.1 * math.sqrt(2) / 2, 0.5))
+
+
+def test_the_interval_of_one_mean_agrees_with_the_normal_one():
+    values = np.random.default_rng(3).normal(2, 1, size=400)
+    [found, none] = intervals(means(values, [math.nan] * 400))
+    half = 1.96 * values.std() / 20
+    assert none is None
+    assert found is not None
+    assert found.value == pytest.approx(values.mean())
+    assert (found.low, found.high) == pytest.approx((found.value - half, found.value + half), abs=0.02)
+
+
+def test_an_interval_has_no_width_where_all_are_alike():
+    [found] = intervals(means([0.5] * 9))
+    assert found == Interval(0.5, 0.5, 0.5)

@@ -1,5 +1,6 @@
 """`cort hints` as it is typed."""
 
+import hashlib
 import json
 import sys
 
@@ -112,3 +113,20 @@ def test_preview_of_foreign_lines_and_of_an_unknown_hint(cort, tmp_path):
     code, _, err = cort("preview", "--traces", path, "--hint", "nothing")
     assert (code, err.count("\n")) == (2, 1)
     assert "no hint named 'nothing'" in err
+
+
+def test_score(cort, tmp_path):
+    traces, marks = tmp_path / "traces.jsonl", tmp_path / "marks.jsonl"
+    traces.write_text(json.dumps({"id": "a", "problem": "What?", "completion": BY_HAND}) + "\n")
+    mark = {"trace_id": "a", "sha256": hashlib.sha256(BY_HAND.encode()).hexdigest(), "label": "manual_arithmetic",
+            "start": BY_HAND.index("Let me"), "end": BY_HAND.index("That is")}  # fmt: skip
+    marks.write_text(json.dumps(mark) + "\n")
+    code, out, _ = cort("score", "--traces", traces, "--annotated", marks)
+    assert code == 0
+    assert "manual_arithmetic: 1 marked, 1 fired, 1 right, in 1 traces" in out
+    code, out, _ = cort("score", "--traces", traces, "--annotated", marks, "--trigger", "loop", "--misses", "--json")
+    assert [json.loads(line)["trigger"] for line in out.splitlines()] == ["loop"]
+    marks.write_text(json.dumps(mark | {"sha256": "0" * 64}) + "\n")
+    code, _, err = cort("score", "--traces", traces, "--annotated", marks)
+    assert code == 2
+    assert f"{marks}:1: trace a: the completion's sha256" in err

@@ -17,6 +17,7 @@ INSTALL = $(PYTHON) -m venv $(ENV) \
 
 demo: $(ENV)/.train  ## the whole pipeline with the embedded models, on a CPU
 	$(BIN)/cort run nano
+	$(BIN)/cort report runs/nano
 
 test: $(ENV)/.dev $(USER_ENV)/.done  ## all tests that need no server, no GPU and no network
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
@@ -30,8 +31,8 @@ check: $(ENV)/.dev  ## what CI checks besides the tests
 docs: $(ENV)/.dev  ## write docs/CLI.md and docs/MODULES.md from the code
 	$(BIN)/python docs/build.py
 
-test-vllm: $(ENV)/.dev $(VLLM_ENV)/.done  ## the nano recipe against a real vLLM server on this machine's CPU
-	OMP_NUM_THREADS=1 CORT_VLLM_PYTHON=$(VLLM_ENV)/bin/python $(BIN)/python -m pytest -m vllm tests/vllm
+test-vllm: $(ENV)/.dev $(VLLM_ENV)/.done  ## recipes through a real vLLM server and vLLM in process, on this machine's CPU
+	OMP_NUM_THREADS=1 CORT_VLLM_PYTHON=$(VLLM_ENV)/bin/python $(BIN)/python -m pytest -s -m vllm tests/vllm
 
 bench-interpreter: $(ENV)/.bench  ## speed, memory and endurance of the interpreter; on an idle machine, about an hour
 	failed=0; for part in interpreter interpreter_memory interpreter_soak; do \

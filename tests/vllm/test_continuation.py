@@ -24,7 +24,7 @@ from .conftest import MODEL, VLLM_CORT, cort
 
 pytestmark = pytest.mark.vllm
 
-PROBLEMS = 12
+PROBLEMS = 16
 LONG = 1900  # tokens
 WAYS = ("ids", "text", "chat_continue")
 
@@ -33,7 +33,6 @@ def greedy(folder: Path, program: Path | None = None, **sets: object) -> dict[st
     """The traces of a few problems without any chance in them, by problem."""
     fixed = {
         "problems.synth.n": PROBLEMS,
-        "problems.synth.level": "easy",
         "sampling.temperature": 0,
         "engine.in_flight": 4,
         "engine.dtype": "float32",

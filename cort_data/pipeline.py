@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import json
 import sys
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable
 from itertools import islice
 from typing import Any
 
@@ -18,7 +18,6 @@ from cort_data.progress import Meter
 from cort_data.prompts import render_prompt
 from cort_data.recipe import Recipe, StageName
 from cort_data.runs import Key, RunDirectory
-from cort_data.sources import read_source
 from cort_data.spending import Spending
 from cort_data.stages import evaluate, rft, sft, synth
 from cort_data.stages.filter import KEPT_FILE, filter_traces, open_resources
@@ -26,7 +25,7 @@ from cort_data.stages.workshop import interpreter_used
 from cort_data.trace import Problem, Trace
 from cort_data.traces_io import read_traces
 
-FILTER_VERSION = 1
+FILTER_VERSION = 2
 DATASET_VERSION = 1
 
 
@@ -84,7 +83,8 @@ async def _filter(run: RunDirectory, recipe: Recipe, _allowance: Allowance) -> b
     if folder.manifest() is not None:
         return False
     total = _complete(run, StageName.SYNTH)["traces"]
-    async with open_resources(recipe.interpreter, list(_test_problems(recipe))) as resources:
+    guarded = list(evaluate.test_problems(run, recipe))
+    async with open_resources(recipe.interpreter, guarded, recipe.graders) as resources:
         filters = build_filters(recipe.filter_specs(), resources)
         with Meter("filter", total, read=True) as meter:
             spending = Spending()
@@ -149,18 +149,14 @@ def _filter_key(run: RunDirectory, recipe: Recipe) -> Key:
         "stage": StageName.FILTER,
         "version": FILTER_VERSION,
         "filters": [{"name": s.cls.name, **s.params.model_dump(mode="json")} for s in recipe.filter_specs()],
+        "graders": list(recipe.graders),
         "interpreter": interpreter_used(recipe).model_dump(),
         "input": {
             "synth": _digest(run.stage(StageName.SYNTH).key()),
             "traces": _digest(list(synth.plan(recipe).ids())),
-            "test_problems": _digest([p.id for p in _test_problems(recipe)]),
+            "test_problems": _digest([p.id for p in evaluate.test_problems(run, recipe)]),
         },
     }
-
-
-def _test_problems(recipe: Recipe) -> Iterator[Problem]:
-    source = recipe.problems.test
-    return iter(()) if source is None else read_source(source, "test", recipe.seed)
 
 
 def _complete(run: RunDirectory, stage: StageName) -> dict[str, Any]:

@@ -62,6 +62,7 @@ class _Settings:
     ) -> None:
         from cort_data.errors import RecipeError, TraceError
         from cort_data.filters import default_filters
+        from cort_data.grading.rules import DEFAULT as GRADERS
         from cort_data.recipe import InterpreterSettings, load_recipe
 
         if not traces.exists():
@@ -72,6 +73,7 @@ class _Settings:
         self.recipe: Recipe | None = load_recipe(recipe, sets) if recipe is not None else None
         self.specs = self.recipe.filter_specs() if self.recipe else default_filters()
         self.interpreter = self.recipe.interpreter if self.recipe else InterpreterSettings()
+        self.graders = self.recipe.graders if self.recipe else GRADERS
         if isolation is not None:
             values = self.interpreter.model_dump() | {"isolation": isolation}
             self.interpreter = InterpreterSettings.model_validate(values)
@@ -88,7 +90,7 @@ class _Settings:
         if out.is_dir() and any(out.iterdir()) and not (out / "key.json").is_file():
             raise RunError(f"--out {out}: not empty and not written by cort filter; name a new folder")
         StageFolder(out).enter({"stage": "filter", "traces": str(self.traces.resolve()), "filters": self.entries()})
-        async with open_resources(self.interpreter, self.evaluation()) as resources:
+        async with open_resources(self.interpreter, self.evaluation(), self.graders) as resources:
             with Meter("filter", 0, read=True) as meter:
                 filters = build_filters(self.specs, resources)
                 found = find_all(self.traces, self.profile)
@@ -101,7 +103,7 @@ class _Settings:
         from cort_data.stages.what_if import parse_question, what_if
 
         question = parse_question(text)
-        async with open_resources(self.interpreter, self.evaluation()) as resources:
+        async with open_resources(self.interpreter, self.evaluation(), self.graders) as resources:
             found = find_all(self.traces, self.profile)
             return question, await what_if(found, self.entries(), question, resources)
 

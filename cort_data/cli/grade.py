@@ -14,6 +14,7 @@ import typer
 
 from cort_data.errors import CortError, RecipeError
 from cort_data.grading import Grade, Grader, Verdict
+from cort_data.grading.rules import DEFAULT
 from cort_data.json_lines import BadLine, Row, as_text, read_rows, ticking
 
 
@@ -24,17 +25,21 @@ def grade(
     gold: Annotated[str | None, typer.Option(help="One gold answer, to compare with --answer.")] = None,
     answer: Annotated[str | None, typer.Option(help="One answer, without its box.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes that do algebra.")] = 1,
+    rule: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Rules beside the first one; none: numeric. Repeatable.")
+    ] = None,
     timeout: Annotated[float, typer.Option(min=0.1, help="CPU seconds a pair, then it is unscored.")] = 5.0,
 ) -> None:
     """Say of each answer whether it is equal to the gold answer, different, or cannot be judged (unscored).
 
     Each line comes back with `verdict` and `reason`. Values are compared: 1/2 equals 0.5, x=5 equals 5, 10% equals
-    0.1 and not 10, units and degrees are ignored, a decimal equals a fraction only if it is exact. Verdicts leave the
-    exit code at 0; a line that cannot be read is named and left out, and the exit code is 2.
+    0.1 and not 10, units and degrees are ignored, a decimal equals a fraction only if it is exact. Two rules judge (the
+    first with math-verify); where they disagree, the answer is unscored. Verdicts leave the exit code at 0; a line that
+    cannot be read is named and left out, and the exit code is 2.
 
     Examples: `cort grade answers.jsonl > graded.jsonl` · `cort grade --gold '\\frac{1}{2}' --answer 0.5`
     """
-    with Grader(workers=workers, timeout_s=timeout) as grader:
+    with Grader(workers, timeout, rule or DEFAULT) as grader:
         if file is None:
             _print_one(grader, gold, answer)
         elif gold is None and answer is None:

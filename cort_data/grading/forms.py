@@ -93,6 +93,7 @@ _LONG_WORD = re.compile(r"[^\W\d_]{4,}|[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]
 _SYMBOL = r"\\?[a-zA-Z]+'?(?:_(?:\w|\{\w+\}))?(?:\([a-zA-Z](?:,\s*[a-zA-Z])*\))?"
 _ASSIGNMENT = re.compile(rf"\s*({_SYMBOL})\s*(?:=|\\in(?![a-zA-Z]))(.*)", re.DOTALL)
 _TUPLE = re.compile(r"\(\s*[a-zA-Z](?:\s*,\s*[a-zA-Z])+\s*\)\s*=\s*(\(.*\))", re.DOTALL)
+_SUCH_THAT = re.compile(r"\\\{\s*[a-zA-Z]\s*(?:\\in\s*\\mathbb\s*\{?R\}?\s*)?(?::|\\mid|\|)(.*)\\\}", re.DOTALL)
 _SIGN = re.compile(r"\\(?:le|ge|ne|lt|gt|equiv|approx)(?![a-zA-Z])|(?<![<>!])=|[<>]")
 _TOKEN = re.compile(r"\\(?:[a-zA-Z]+|.)|.", re.DOTALL)
 _DEGREES = re.compile(r"(\d+)\s*\\degree")  # inside a sine
@@ -117,6 +118,8 @@ def _compound(plain: str, depth: int) -> Form | None:
     """A list, a bracketed group, an equation; None where the text is one value."""
     if depth >= _MAX_DEPTH:
         return None
+    if (such_that := _SUCH_THAT.fullmatch(plain)) is not None:
+        return read(such_that[1], depth + 1)
     parts = _split(plain)
     if len(parts) > 1:
         return _group("", parts, "", plain, depth)

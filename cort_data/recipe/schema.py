@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from cort_data.engines.settings import EngineSettings
 from cort_data.errors import RecipeError
 from cort_data.evaluation.settings import EvalSettings
+from cort_data.grading.rules import DEFAULT as GRADERS
+from cort_data.grading.rules import find_rule
 from cort_data.prices import Prices
 from cort_data.prompts import check_prompt
 from cort_data.rollout import RolloutSettings
@@ -198,6 +200,13 @@ class Recipe(_Section):
     )
     synth: Annotated[SynthSettings, Field(description="What the synthesis goes out from")] = SynthSettings()
     rollout: Annotated[RolloutSection, Field(description="How a trace is written")] = RolloutSection()
+    graders: Annotated[
+        tuple[str, ...],
+        Field(
+            description="Grading rules beside the first one, which is cort's own with math-verify; an answer on which "
+            "two rules disagree is unscored. `numeric` ships with cort, others come by entry point"
+        ),
+    ] = GRADERS
     filters: Annotated[
         tuple[FilterEntry, ...], Field(description="Filters in the order in which drops are counted")
     ] = ()
@@ -213,6 +222,16 @@ class Recipe(_Section):
         StageName.FILTER,
         StageName.DATASET,
     )
+
+    @field_validator("graders")
+    @classmethod
+    def _graders(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            try:
+                find_rule(name)
+            except RecipeError as error:
+                raise ValueError(str(error)) from None
+        return value
 
     @model_validator(mode="after")
     def _stages_can_run(self) -> Self:

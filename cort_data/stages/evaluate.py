@@ -142,6 +142,12 @@ def arms(run: RunDirectory, recipe: Recipe, model: str | None = None) -> list[Ar
     ]
 
 
+def test_problems(run: RunDirectory, recipe: Recipe) -> Iterator[Problem]:
+    """All problems that tables are made on: no trace that is trained on may contain them."""
+    for part in ((None,) if recipe.problems.test else ()) + recipe.eval.sets:
+        yield from Arm(run, recipe, "", part, "").problems()
+
+
 def check(run: RunDirectory, recipe: Recipe) -> None:
     """Raises CortError for what would be refused later: other settings, problems that cannot be read."""
     for arm in arms(run, recipe):
@@ -202,7 +208,7 @@ async def _write(run: RunDirectory, recipe: Recipe, model: str, allowance: Allow
 def _rows(run: RunDirectory, recipe: Recipe) -> list[Row]:
     think_close = load_profile(recipe.engine.profile).think_close
     rows: list[Row] = []
-    with Grader() as grader:
+    with Grader(rules=recipe.graders) as grader:
         for arm in arms(run, recipe):
             seen = _seen_wordings(model_of(run, arm.model))
             with TraceStore(arm.folder.path) as store:

@@ -20,6 +20,7 @@ from cort_data.errors import RunError, TraceError
 from cort_data.filters import Decisions, Filter, OrderedFilter, Resources, decide_alone, decide_in_order
 from cort_data.funnel import Funnel
 from cort_data.grading import Grader
+from cort_data.grading.rules import DEFAULT as GRADERS
 from cort_data.interpreter import Limits, open_interpreter
 from cort_data.recipe import InterpreterSettings
 from cort_data.runs import write_atomically
@@ -110,11 +111,11 @@ def _take_up(
 
 @asynccontextmanager
 async def open_resources(
-    interpreter: InterpreterSettings, evaluation: Sequence[Problem] = ()
+    interpreter: InterpreterSettings, evaluation: Sequence[Problem] = (), graders: Sequence[str] = GRADERS
 ) -> AsyncIterator[Resources]:
     """What filters work with, opened; the interpreter and the grader start when they are first asked."""
     limits = Limits(interpreter.timeout_s, interpreter.memory_mb, interpreter.output_chars)
-    with Grader() as grader:
+    with Grader(rules=graders) as grader:
         async with open_interpreter(
             interpreter.backend, limits, interpreter.isolation, interpreter.url or ""
         ) as opened:

@@ -31,6 +31,7 @@ from cort_data.selection import Rate, choose, mix
 from cort_data.shards import TraceStore
 from cort_data.sources import read_source
 from cort_data.stages import sft
+from cort_data.stages.evaluate import test_problems
 from cort_data.stages.filter import DROPPED_FILE, KEPT_FILE, filter_traces, open_resources
 from cort_data.stages.trained import model_of
 from cort_data.stages.workshop import open_workshop
@@ -164,8 +165,8 @@ class _Round:
                     with meter:
                         await write_traces([work], workshop.writer, recipe.engine.in_flight, meter, unlimited())
             store.sync()
-            guarded = list(read_source(recipe.problems.test, "test", recipe.seed)) if recipe.problems.test else []
-            async with open_resources(recipe.interpreter, guarded) as resources:
+            guarded = list(test_problems(self._run, recipe))
+            async with open_resources(recipe.interpreter, guarded, recipe.graders) as resources:
                 filters = build_filters(recipe.filter_specs(), resources)
                 with Meter(f"{self._name} filter", len(store.index), read=True) as meter:
                     await filter_traces(work.traces(), filters, self._filtered, on_trace=meter.add)

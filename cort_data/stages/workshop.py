@@ -110,7 +110,7 @@ async def open_workshop(recipe: Recipe, model: str, before: Trace | None = None)
             print(f"cort: note: {note}", file=sys.stderr)
         try:
             _check_same(engine, before)
-            with Grader() as grader:
+            with Grader(rules=recipe.graders) as grader:
                 async with Judges() as judges:
                     yield Workshop(recipe, engine, interpreter, profile, grader, judges)
         finally:

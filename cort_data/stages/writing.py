@@ -195,7 +195,8 @@ class _Room:
 
 
 def _tasks(work: Iterable[Work], writer: Callable[[str], Writer]) -> Iterator[_Task]:
-    for item, shared in [(item, writer(item.writer or item.plan.policy)) for item in work]:  # what is refused, is before any work
+    writers = [(item, writer(item.writer or item.plan.policy)) for item in work]  # what is refused, is before any work
+    for item, shared in writers:
         for name, job in item.plan.jobs():
             if not item.has(name):
                 yield _Task(shared, job, item.store)

@@ -69,6 +69,7 @@ _BASED = re.compile(r"\(?\s*([0-9A-F]*[0-9][0-9A-F]*)\s*\)?\s*_\s*(?:\{\s*(\w+)\
 _ARTICLE = re.compile(r"^(?:an?|the)\s+(?=\w\w)")
 _COMPARISON = re.compile(r"\\le(?![a-zA-Z])|\\ge(?![a-zA-Z])|\\in(?![a-zA-Z])|\\ne(?![a-zA-Z])|[<>=]")
 _SYMBOL = re.compile(r"\s*(\\?[a-zA-Z]+'?(?:_(?:\w|\{\w+\}))?)\s*(?:\([a-zA-Z](?:\s*,\s*[a-zA-Z])*\))?\s*")
+_SET_BUILDER = re.compile(r"\\\{\s*[a-zA-Z]\s*(?:\\in\s*\\mathbb\s*\{?\s*R\s*\}?\s*)?[:|](.*)\\\}", re.DOTALL)
 _MATRIX = re.compile(r"\s*\\begin\{([pbvB]?matrix)\}(.*)\\end\{\1\}\s*", re.DOTALL)
 _THOUSANDS = re.compile(r"\s*[-+]?\s*\d{1,3}(?:,\d{3})+(?:\.\d+)?\s*%?\s*")
 _BREAK = re.compile(r"\\[a-zA-Z]+|\\.|.", re.DOTALL)
@@ -171,6 +172,8 @@ def _read(text: str, depth: int) -> Answer:
         raise UnreadableError("nested too deeply, or nothing")
     if (words := _words(text)) is not None:
         return words
+    if (builder := _SET_BUILDER.fullmatch(text)) is not None:
+        text = builder[1].strip()
     text = _without_units(text)
     if (based := _based(text)) is not None:
         return based

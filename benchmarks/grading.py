@@ -1,15 +1,19 @@
-"""Grade the answers of public benchmarks: MATH-500 against itself and pair by pair, GSM8K model solutions.
+"""Grade our own labelled pairs and the answers of public benchmarks, and write docs/results/grading.json.
 
     python benchmarks/grading.py --benchmarks DIR [--workers N] [--against-math-verify N]
 
-DIR holds math500.jsonl (answer) and gsm8k_model_solutions.jsonl (gold, completion ending in "A: value", is_correct).
-Prints every equal pair of distinct answers to be read, and writes docs/results/grading.json.
+Our pairs are tests/data/grading_pairs.jsonl: false accepts and false rejects of all rules together, of each alone, and
+of math-verify as it comes. DIR holds math500.jsonl (answer), math500_solutions.jsonl (solution) and
+gsm8k_model_solutions.jsonl (gold, completion ending in "A: value", is_correct). Prints every equal pair of distinct
+answers to be read.
 """
 
 import argparse
 import itertools
 import json
 import logging
+import os
+import platform
 import random
 import re
 import time
@@ -18,8 +22,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from cort_data.grading import Grader, Verdict
+from cort_data.grading import Grader, Verdict, extract_answer
+from cort_data.grading.numeric import judge as numeric
+from cort_data.grading.rules import DISAGREE
+from cort_data.json_lines import Row
+from cort_data.stages.problem_sources import stated_answer
 
+PAIRS = Path(__file__).resolve().parents[1] / "tests" / "data" / "grading_pairs.jsonl"
 RESULTS = Path(__file__).resolve().parents[1] / "docs" / "results" / "grading.json"
 Pair = tuple[str, str]
 
@@ -29,6 +38,10 @@ def main() -> None:
     with Grader(workers=options.workers) as grader:
         _warm(grader)
         results = {
+            "command": "python benchmarks/grading.py --benchmarks DIR",
+            "machine": f"{platform.machine()}, {os.cpu_count()} cores, python {platform.python_version()}",
+            "our_pairs": our_pairs(grader),
+            "math500_solutions": solutions(options.benchmarks / "math500_solutions.jsonl", grader),
             "math500": math500(options.benchmarks / "math500.jsonl", grader),
             "gsm8k": gsm8k(options.benchmarks / "gsm8k_model_solutions.jsonl", grader),
             "speed": speed(options.benchmarks / "math500.jsonl", options.workers, options.against_math_verify),
@@ -37,6 +50,80 @@ def main() -> None:
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     RESULTS.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     print(f"written: {RESULTS}")
+
+
+def our_pairs(grader: Grader) -> dict[str, Any]:
+    """False accepts among pairs that are different, false rejects among equal ones, and what is unscored."""
+    pairs = list(rows(PAIRS))
+    answers = [row["answer"] if "answer" in row else extract_answer(row["completion"]) for row in pairs]
+    both = list(zip((row["gold"] for row in pairs), answers, strict=True))
+    with Grader(rules=()) as first_rule:
+        grades = list(grader.grade_many(both))
+        verdicts: dict[str, list[str]] = {
+            "all rules": [grade.verdict for grade in grades],
+            "first rule": [grade.verdict for grade in first_rule.grade_many(both)],
+            "numeric": [numeric_verdict(gold, answer) for gold, answer in both],
+            "math-verify as it comes": [math_verify_verdict(gold, answer) for gold, answer in both],
+        }
+    disagreements = [
+        [*pair, grade.reason] for pair, grade in zip(both, grades, strict=True) if grade.reason.startswith(DISAGREE)
+    ]
+    labels = [row["verdict"] for row in pairs]
+    result: dict[str, Any] = {
+        "pairs": len(pairs),
+        "labels": dict(Counter(labels)),
+        "kinds": dict(Counter(row["kind"] for row in pairs)),
+        "rates": {name: rates(labels, found) for name, found in verdicts.items()},
+        "disagreements": disagreements,
+        "wrong": [
+            [*pair, label, found]
+            for pair, label, found in zip(both, labels, verdicts["all rules"], strict=True)
+            if found not in (label, "unscored")
+        ],
+    }
+    print(json.dumps(result["rates"], indent=1), *disagreements, *result["wrong"], sep="\n")
+    return result
+
+
+def rates(labels: list[str], found: list[str]) -> dict[str, Any]:
+    counts = Counter(zip(labels, found, strict=True))
+    sizes = Counter(labels)
+    return {
+        "false_accept_rate": round(counts["different", "equal"] / sizes["different"], 4),
+        "false_reject_rate": round(counts["equal", "different"] / sizes["equal"], 4),
+        "unscored_rate": round(sum(n for (_, verdict), n in counts.items() if verdict == "unscored") / len(labels), 4),
+    }
+
+
+def numeric_verdict(gold: str, answer: str | None) -> str:
+    if answer is None:
+        return "different"
+    grade = numeric(gold, answer)
+    return "unscored" if grade is None else grade.verdict
+
+
+def math_verify_verdict(gold: str, answer: str | None) -> str:
+    """What a user gets who calls math-verify with its defaults; its own time limit bounds it."""
+    from math_verify import parse, verify
+
+    if answer is None:
+        return "different"
+    return "equal" if verify(parse(f"${gold}$"), parse(f"${answer}$")) else "different"
+
+
+def solutions(path: Path, grader: Grader) -> dict[str, Any]:
+    """MATH-500's own worked solutions against its answers."""
+    answers = {row["problem"]: row["answer"] for row in rows(path.with_name("math500.jsonl"))}
+    stated = ((row["problem"], stated_answer(Row("", {"solution": row["solution"]}))) for row in rows(path))
+    pairs = [(answers[problem], answer) for problem, answer in stated]
+    grades = list(grader.grade_many(pairs))
+    others = [
+        [*pair, grade.verdict, grade.reason]
+        for pair, grade in zip(pairs, grades, strict=True)
+        if grade.verdict is not Verdict.EQUAL
+    ]
+    print(f"MATH-500 solutions: {len(pairs) - len(others)} of {len(pairs)} equal", *others, sep="\n    ")
+    return {"solutions": len(pairs), "equal": len(pairs) - len(others), "others": others}
 
 
 def math500(path: Path, grader: Grader) -> dict[str, Any]:

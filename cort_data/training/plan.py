@@ -138,7 +138,7 @@ def plan_table(model: str, shape: Shape, gpu: str, needed: Iterable[Need]) -> Ta
 
     card = GPUS[gpu]
     table = Table(
-        title=f"{model}: {shape.parameters / 1e9:.3g}B weights on {gpu} ({card.memory_gib:g} GiB), GiB a GPU · hours",
+        title=f"{model}: {_size(shape.parameters)} weights on {gpu} ({card.memory_gib:g} GiB), GiB a GPU · hours",
         caption=f"Estimates, with gradient checkpointing, at {UTILISATION:.0%} of the peak; – does not fit.",
         box=SIMPLE,
         title_justify="left",
@@ -188,3 +188,8 @@ def _config(model: str) -> PreTrainedConfig:
 
 def _hours(hours: float) -> str:
     return f"{hours:.1f} h" if hours >= 0.95 else f"{max(1, round(hours * 60))} min"
+
+
+def _size(weights: int) -> str:
+    unit, name = next((u, n) for u, n in ((1e9, "B"), (1e6, "M"), (1e3, "K")) if weights >= u)
+    return f"{weights / unit:.1f}{name}"

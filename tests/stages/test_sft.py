@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from training.hand import fine_tuning, many, nano_tokenizer, read_log, small_student
 
 pytest.importorskip("trl")
 
@@ -14,10 +15,6 @@ from cort_data.profiles import load_profile
 from cort_data.stages.sft import fine_tune
 
 HAND = Path(__file__).parents[1] / "training" / "hand.py"
-sys.path.insert(0, str(HAND.parent))
-
-from hand import fine_tuning, many, nano_tokenizer, read_log, small_student  # noqa: E402
-
 EVERY = {"save_every": 2, "batch": 3, "packing": False, "epochs": 2}
 
 

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cort_data.blocks import feedback_body, is_failure
-from cort_data.trace import Event, Kind, Origin, Segment, Trace
+from cort_data.trace import Event, Kind, Origin, Segment, Trace, Usage
 
 _STYLES = {
     (Origin.MODEL, Kind.TEXT): "",
@@ -53,10 +53,17 @@ def _head(trace: Trace) -> Table:
         "ended": trace.stop_reason + (f": {trace.error}" if trace.error else ""),
         "blocks run": str(trace.calls),
         "model tokens": f"{trace.kept_tokens} kept, {trace.generated_tokens} generated",
+        "prompt tokens": _sent(trace.usage),
     }
     for name, value in rows.items():
         table.add_row(Text(name, "dim"), Text(value))
     return table
+
+
+def _sent(usage: Usage | None) -> str:
+    if usage is None:
+        return "not counted"
+    return f"{usage.fresh_tokens} fresh, {usage.cached_tokens} cached, in {usage.streams} streams"
 
 
 def _legend() -> Text:

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from cort_data.cli.show import draw
 from cort_data.show import render_trace
-from cort_data.trace import Decision, Event
+from cort_data.trace import Decision, Event, Usage
 
 
 def shown(trace, **options):
@@ -30,6 +30,13 @@ def test_events_and_decisions_are_shown():
     text = shown(trace)
     for part in ("rewind", "17", "347 * 86 is", "answer", "wrong", "expected 1"):
         assert part in text
+
+
+def test_what_the_engine_was_sent_is_shown():
+    assert "83 fresh, 235 cached, in 4 streams" in shown(
+        make_trace(usage=Usage(streams=4, fresh_tokens=83, cached_tokens=235))
+    )
+    assert "not counted" in shown(make_trace())
 
 
 def test_tokens_show_writer_count_and_mask():

@@ -1,6 +1,6 @@
 """What a recipe will cost: a pilot of a few of its problems through the real synthesis and filters, scaled up.
 
-The pilot's problems are spread over source, topic and length of the problems, so that few of them stand for all. The
+The pilot's problems are spread over the sources, topics and ids of all problems, so that few stand for many. The
 pilot is a run of its own, which the whole run can go on from, so that nothing is paid twice.
 
 All figures have a 95% interval by bootstrap over problems. What the intervals do not hold: filters that compare traces
@@ -22,7 +22,6 @@ from cort_data.errors import RecipeError, RunError
 from cort_data.prices import HOUR_S, Tokens, tokens_of
 from cort_data.recipe import ProblemSource, Recipe, StageName, SynthFrom
 from cort_data.runs import RunDirectory, write_atomically
-from cort_data.shards import problem_digest
 from cort_data.spending import Spending
 from cort_data.stages import synth
 from cort_data.stages.filter import DROPPED_FILE, KEPT_FILE
@@ -83,8 +82,6 @@ class Estimate:
 
 def estimate(run: RunDirectory, recipe: Recipe, problems: int) -> Estimate:
     """Carry out the pilot in a run directory (entered), and scale it up. Raises CortError."""
-    if recipe.synth.from_ is SynthFrom.TRACES:
-        raise RecipeError("synth.from: traces cannot be estimated; a run with problems.synth.n of 20 is its own pilot")
     plan = synth.plan(recipe)
     everything: Sequence[Start] = list(plan.given() if isinstance(plan, synth.Continuations) else plan.problems())
     chosen = spread(everything, problems)
@@ -101,7 +98,10 @@ def estimate(run: RunDirectory, recipe: Recipe, problems: int) -> Estimate:
 
 
 def spread(starts: Sequence[S], n: int) -> list[S]:
-    """`n` of them at equal steps through all, in the order of the problems' source, topic and length."""
+    """`n` of them at equal steps through all, in the order of the problems' source, topic and id.
+
+    An id often begins with the set or the kind of the problem; on the nano world this order foretells costs best.
+    """
     n = min(n, len(starts))
     if not n:
         raise RecipeError("problems.synth: no problems, so there is nothing to estimate")
@@ -109,9 +109,8 @@ def spread(starts: Sequence[S], n: int) -> list[S]:
     return [order[(2 * i + 1) * len(order) // (2 * n)] for i in range(n)]
 
 
-def _place(problem: Problem) -> tuple[str, str, int, bytes]:
-    """The digest keeps what alternates in the file from falling in with the steps."""
-    return problem.source, problem.topic, len(problem.text), problem_digest(problem)
+def _place(problem: Problem) -> tuple[str, str, str]:
+    return problem.source, problem.topic, problem.id
 
 
 def _problem(start: Start) -> Problem:

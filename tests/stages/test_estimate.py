@@ -3,6 +3,8 @@ import json
 
 import pytest
 import yaml
+from builders import make_trace
+from hint_samples import BY_HAND
 from typer.testing import CliRunner
 
 from cort_data.cli import app
@@ -86,12 +88,14 @@ def test_the_run_goes_on_from_the_pilot(tmp_path):
         assert paid == set(ids[:6])
 
 
-def test_the_pilot_is_spread_over_topics_and_lengths():
+def test_the_pilot_is_spread_over_topics_and_ids():
     problems = [
-        Problem(id=f"{topic}{n}", text="x" * n, answer="1", topic=topic) for topic in ("a", "b") for n in range(1, 11)
+        Problem(id=f"{kind}-{n}", text="x", answer="1", topic=topic)
+        for topic, kind in ("al", "bm", "bn")
+        for n in range(5)
     ]
-    chosen = spread(problems[::-1], 4)
-    assert [(p.topic, len(p.text)) for p in chosen] == [("a", 3), ("a", 8), ("b", 3), ("b", 8)]
+    chosen = spread(problems[::-1], 3)
+    assert [p.id for p in chosen] == ["l-2", "m-2", "n-2"]
     assert len(spread(problems, 100)) == len(problems)
     with pytest.raises(RecipeError, match="no problems"):
         spread([], 4)
@@ -116,3 +120,19 @@ def test_prices_are_read_from_a_recipe(tmp_path):
     text = yaml.safe_dump(tree(tmp_path, prices={"input_per_million": 1}))
     with pytest.raises(RecipeError, match="prices: input_per_million and output_per_million go together"):
         parse_recipe(text, "mine.yaml", [])
+
+
+def test_given_traces_are_piloted_by_some_of_them(tmp_path):
+    given = tmp_path / "given.jsonl"
+    completion = f"First I look.\n{BY_HAND}So it is.\n</think>\n\\boxed{{5}}"
+    lines = []
+    for number in range(8):
+        made = make_trace(completion, id=f"g{number}", problem=f"Seven times the number {number}.", profile="nano")
+        lines.append(made.to_json() + "\n")
+    given.write_text("".join(lines))
+    sets = ("synth.from=traces", "rollout.policy=hint_engineering", "engine.profile=nano", f"problems.synth={given}")
+    found = estimated(tmp_path, recipe(tmp_path, *sets, "rollout.samples=1", "filters=[]"), 4)
+    assert found.problems == (4, 8)
+    assert found.spending.traces == found.spending.kept == 4
+    assert found.run["kept_traces"].value == 8
+    assert not found.extends

@@ -58,4 +58,3 @@ def distill(
         run.save_recipe(loaded)
         checkpoint, _ = run_distill(run, loaded, source)
     typer.echo(f"model: {checkpoint.path} ({checkpoint.updates} updates, loss {checkpoint.loss:.4f})")
-

@@ -84,7 +84,7 @@ BAD = {
     GOOD.replace("calls: 4", "callls: 4"): "r.yaml:7: rollout.callls: unknown key; did you mean calls?",
     GOOD.replace("calls: 4", "calls: -4"): "r.yaml:7: rollout.calls: must be greater than or equal to 0, got -4",
     GOOD.replace("calls: 4", "prompt: cott"): "r.yaml:7: rollout.prompt: must be one of cort, cir, plain",
-    GOOD.replace("{model: m}", "{model: m, kind: vlm}"): "r.yaml:5: engine.kind: must be 'transformers', 'vllm' or 'openai'",
+    GOOD.replace("{model: m}", "{model: m, kind: vlm}"): "r.yaml:5: engine.kind: must be 'transformers', 'vllm' or",
     GOOD.replace(", n: 3", ""): "r.yaml:4: problems.synth: nano problems are generated without end",
     GOOD.replace("[synth]", "[filter, synth]"): "r.yaml: stages must be in the order synth, filter, dataset, ",
     GOOD.replace("[synth]", "[eval]"): "r.yaml: the stage eval needs problems.test",

@@ -157,7 +157,7 @@ def seconds(parts: list[tuple[Segment, list[str]]]) -> float:
     return time.process_time() - begin
 
 
-def speed(segmented: list[Sequence[Segment]]) -> dict[str, float]:
+def speed(segmented: Sequence[Sequence[Segment]]) -> dict[str, float]:
     """MB a second for each size of piece."""
     size = sum(len(s.text.encode()) for segments in segmented for s in segments) / 1e6
     found = {}

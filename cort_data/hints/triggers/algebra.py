@@ -21,12 +21,13 @@ _WORK = re.compile(
     r"plug(?:ging)? (?:in|this|that|it)|(?:can|to|let me|let['’]s|and) factor\b|"
     r"solv(?:e|ing) (?:for|it for|(?:the|this|these) (?:\w+ )?(?:equations?|system|quadratic|cubic)))"
 )
-_MAY_WORK = lexicon.stems(
+_VERBS = frozenset(
     {"expand", "simplif", "substitut", "factor", "rearrang", "distribut", "collect", "complet", "multipl", "divid"}
     | {"squar", "subtract", "add", "sides", "quadratic", "differentiat", "integrat", "derivative", "fraction"}
     | {"isolat", "eliminat", "plug", "solv"}
 )
 """Without one of these, no verb of algebra stands there."""
+_MAY_WORK = lexicon.stems(_VERBS)
 _MACHINE = re.compile(r"(?:python|code|script|program|interpreter|sympy|solver|by machine)")
 _HAND = re.compile(r"(?:by hand|manually|on paper|step by step|term by term|longhand)\b")
 _VARIABLE = re.compile(
@@ -54,7 +55,7 @@ class SymbolicAlgebra(Trigger):
     """
 
     name: ClassVar[str] = "symbolic_algebra"
-    needs: ClassVar[frozenset[str]] = frozenset({"=", "^", "²", "³", "\\frac", "\\int", "∫"})
+    needs: ClassVar[frozenset[str]] = _VERBS | {"=", "^", "²", "³", "\\frac", "\\int", "∫"}
 
     steps: Annotated[float, Field(gt=0, description="Weight of the steps that make a detection")] = 1.5
     gap: Annotated[int, Field(ge=0, description="Characters without a step that end a chain of steps")] = 160
@@ -70,21 +71,27 @@ class _Algebra:
     def __init__(self, threshold: float, gap: int) -> None:
         self.threshold = threshold
         self.chain = Chain(gap)
+        self.named = -REACH - 1  # where the last clause with a verb of algebra ends
 
     def restart(self, view: View) -> Span | None:  # noqa: ARG002
         self.chain.forget()
+        self.named = -REACH - 1
         return None
 
     def read(self, view: View, clause: Clause) -> Span | None:
         text = clause.text
+        if clause.stems & _MAY_WORK and _WORK.search(text.lower()):
+            self.named = clause.end
         equation = "=" in text
         if not (equation or "^" in text or "²" in text or "³" in text or "\\frac" in text or "∫" in text):
             return None
-        words, may = _before(view, clause)
-        named = may & _MAY_WORK != 0 and _WORK.search(words) is not None
+        named = clause.start - self.named <= REACH
         if not named and not (equation and self.chain.goes_on(clause)):
             return None
-        if not _VARIABLE.search(text) or not _OPERATION.search(text) or _MACHINE.search(words):
+        if not _VARIABLE.search(text) or not _OPERATION.search(text):
+            return None
+        words = _before(view, clause)
+        if _MACHINE.search(words):
             return None
         weight = LONG if len(_TERM.findall(text)) >= LONG_TERMS else 0.0
         if named:
@@ -96,13 +103,12 @@ class _Algebra:
         return Span(self.chain.start, clause.end, self.chain.score, self.threshold, reason)
 
 
-def _before(view: View, clause: Clause) -> tuple[str, int]:
-    """The clause and those of its run that end at most REACH characters before it, in lower case; their bits."""
-    words, stems = clause.text, clause.stems
+def _before(view: View, clause: Clause) -> str:
+    """The clause and those of its run that end at most REACH characters before it, in lower case."""
+    words = clause.text
     for earlier in reversed(view.clauses):
         if earlier.end < clause.start - REACH:
             break
         if earlier.start < clause.start:
             words = earlier.text + words
-            stems |= earlier.stems
-    return words.lower(), stems
+    return words.lower()

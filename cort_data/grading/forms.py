@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import lru_cache
 
 from cort_data.grading.numbers import read_number
 from cort_data.grading.tex import clean, exact_decimals, from_keyboard, has_text, tighten, unwrap_text
@@ -102,6 +103,7 @@ _OPEN = {"(": ")", "[": "]", "{": "}", r"\{": r"\}"}
 _CLOSE = frozenset(_OPEN.values())
 
 
+@lru_cache(maxsize=4096)  # one gold answer meets many answers, and samples repeat themselves
 def read(text: str, depth: int = 0) -> Form:
     """What the answer is."""
     plain = drop_units(clean(text))

@@ -61,6 +61,7 @@ _EVALUATED = re.compile(
 _NO_LETTERS = bytes(c for c in range(128) if not chr(c).isalpha())
 _DIGITS = bytes(c if 48 <= c <= 57 else 32 for c in range(256))
 _EQUAL = lexicon.EQUAL | lexicon.stems({"≈", "≡"}) | lexicon.words("approx equiv is equals gives makes")
+_DIGIT, _MANNER = lexicon.DIGIT, steps.MANNER
 _COMPARED = lexicon.stems({"<", ">", "≤", "≥"})
 
 
@@ -94,18 +95,21 @@ class _Computing:
 
     def read(self, view: View, clause: Clause) -> Span | None:  # noqa: ARG002
         stems, before = clause.stems, self.score
-        if stems & steps.MANNER and steps.announces_by_hand(clause.text):
+        if stems & _MANNER and steps.announces_by_hand(clause.text):
             if not self.fired or clause.start - self.last >= APART:
                 before, self.fired = 0.0, False
             now = before + BY_HAND + weight(clause.text, stems)
-        elif before > 0 or stems & lexicon.DIGIT:
+        elif before > 0 or stems & _DIGIT:
             now = before + weight(clause.text, stems)
         else:
             return None
-        self.score = min(max(now, 0.0), KEPT * self.threshold)
+        if now > before and now > 0:
+            self.score = min(now, KEPT * self.threshold)
+            return self._rise(clause, before, now)
         if now <= 0:
-            self.fired = False
-        return self._rise(clause, before, now) if now > max(before, 0.0) else None
+            now, self.fired = 0.0, False
+        self.score = now
+        return None
 
     def _rise(self, clause: Clause, before: float, now: float) -> Span | None:
         self.last = clause.end
@@ -115,7 +119,7 @@ class _Computing:
         if before <= begin and not self.fired:
             self.start = clause.sentence
         self.fired = self.fired or now >= self.threshold
-        return Span(self.start, clause.end, round(now, 2), self.threshold, f"{now:.1f} for computing by hand")
+        return Span(self.start, clause.end, round(now, 2), self.threshold, "computing by hand")
 
 
 def weight(text: str, stems: int) -> float:
@@ -125,7 +129,7 @@ def weight(text: str, stems: int) -> float:
         said = _WEIGHTS[stems & _SAID] = BASE + sum(weight for bit, weight in _BITS if stems & bit)
     plain = text.encode("ascii", "replace")
     said += LETTER * min(100, len(plain.translate(None, _NO_LETTERS)))
-    if stems & lexicon.DIGIT:
+    if stems & _DIGIT:
         said += NUMBER * min(9, len(plain.translate(_DIGITS).split()))
         if _OPERATION.search(text):
             said += OPERATION

@@ -75,7 +75,7 @@ def test_a_fork(recipe, tmp_path):
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (["--until", "sft"], "--until sft: the stages are synth, filter, dataset, eval"),
+        (["--until", "rl"], "--until rl: the stages are synth, filter, dataset, sft, rft, distill, eval"),
         (["--from", "runs/a"], "--from RUN and --at STAGE go together"),
         (["--set", "rollout.calls=x"], "--set rollout.calls=x: rollout.calls: must be a valid integer"),
     ],

@@ -4,7 +4,7 @@
     python benchmarks/sft.py --gpu [--length 16384] [--save]        on a CUDA GPU (see sft_gpu.py)
 
 Padded is stock TRL, batches of 8 traces, whatever micro-batch is fastest; packed is `cort sft`, the same number of
-tokens an update, whatever row length is fastest; packed by TRL, with TRL's own attention and loss, shows which part
+tokens an update, in whatever number of rows is fastest; packed by TRL, with its own attention and loss, shows what part
 does what. Tokens are those of traces: padding does not count. One pass over the data warms up, since a CPU compiles
 its matrix kernels anew for each shape. Rounds alternate, so that a busy hour hits all alike, and the best round of
 each counts; the ratio of CPU seconds is given too, which other work on the machine disturbs less.
@@ -49,7 +49,7 @@ RESULTS = Path(__file__).resolve().parents[1] / "docs" / "results" / "sft.json"
 BATCH = 8
 KINDS = ("padded", "packed by TRL", "packed")
 PADDED = (8, 4, 2, 1)  # traces a pass
-PACKED = (512, 1024, 2048)  # tokens a row
+PACKED = (1, 2, 4)  # rows an update, which together hold the tokens of a batch
 
 
 def cpu_ways(rows: Dataset, student: Student, base: Path, folder: Path) -> Iterator[Way]:
@@ -58,14 +58,14 @@ def cpu_ways(rows: Dataset, student: Student, base: Path, folder: Path) -> Itera
     bare = rows.select_columns(["input_ids", "labels"])
     for size in PADDED:
         yield Way(f"TRL, padded, {size} traces a pass", "padded", size, _stock(bare, student, base, folder, size))
-    for tokens in PACKED:
-        settings = SftSettings(max_tokens=max(rows["length"]), row_tokens=max(tokens, *rows["length"]))
+    longest = max(rows["length"])
+    for passes in PACKED:
+        settings = SftSettings(max_tokens=longest, row_tokens=max(longest, round(BATCH * mean / passes)))
         parts = split(rows, settings)
-        passes = max(1, round(BATCH * mean / (parts.tokens / len(parts.train))))
-        name = f"rows of {settings.row}, {passes} an update"
+        name = f"packed, {passes} rows of {settings.row} an update"
         for kind, own in (("packed by TRL", False), ("packed", True)):
             make = _packed(settings, parts.train, student, base, folder, passes, own)
-            yield Way(f"{'cort' if own else 'TRL'}, packed, {name}", kind, tokens, make)
+            yield Way(f"{'cort' if own else 'TRL'}, {name}", kind, passes, make)
 
 
 def _stock(rows: Dataset, student: Student, base: Path, folder: Path, size: int) -> Callable[[int], SFTTrainer]:

@@ -77,7 +77,7 @@ def attention_name(settings: SftSettings) -> str:
     """What computes the attention: FlashAttention where it is installed, our own for packed rows, else torch's."""
     if torch.cuda.is_available() and importlib.util.find_spec("flash_attn") is not None:
         return "flash_attention_2"
-    return attention.register() if settings.packing and settings.rows >= 1 else "sdpa"
+    return attention.register() if settings.packing else "sdpa"
 
 
 def context_of(folder: Path) -> int | None:

@@ -1,9 +1,9 @@
-"""How good the triggers are and how fast: spans that people marked in real traces, the nano corpus, and a clock.
+"""How good the triggers are and how fast: spans that were marked by reading real traces, the nano corpus, and a clock.
 
     python benchmarks/triggers.py --traces DIR [--half dev|test|both] [--annotations DIR] [--no-speed] [--no-quality]
 
 Quality: DIR's JSONL files are public completions; `tests/data/annotations` says what was marked in each half. The
-ceiling is how well two people agree who marked the same ten traces (shown with `--half both`, as half of these lie in
+ceiling is how well two readers agree who marked the same ten traces (shown with `--half both`, as half of these lie in
 the test half). Nano figures are on problems of the split of the same name.
 
 Speed: text grows piece by piece and a policy with all triggers is asked after each. Pieces are tokens (about 4

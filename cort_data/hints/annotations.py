@@ -1,4 +1,4 @@
-"""Gold spans that people marked in completions.
+"""Gold spans, marked by reading completions.
 
 An annotation file is JSONL, `{trace_id, sha256, label, start, end}`: characters `[start, end)` of the completion that
 has this hash. A line with the label `none` says that the trace was read and holds no span. Spans of one label that are

@@ -1,4 +1,4 @@
-"""How good triggers are: their firings on a growing prefix, against spans that people marked.
+"""How good triggers are: their firings on a growing prefix, against spans that were marked by reading.
 
 A firing is right when it starts within a gold span of the trigger's name or within one sentence before it. One firing
 a span counts, further ones are false. Intervals are 95%, by bootstrap over traces.

@@ -49,7 +49,7 @@ def against(folder: Path, recipe: Recipe, problems: int, whole: dict[str, float]
         found = estimate(run, recipe, problems)
     rows = []
     for name, value in whole.items():
-        each, kept = found.kept_trace[name], whole["kept_traces"]
+        each, kept = found.kept_trace.get(name), whole["kept_traces"]
         pairs = [("whole run", found.run[name], value)]
         if name != "kept_traces":
             pairs.append(("kept trace", each, value / kept))

@@ -161,7 +161,7 @@ _MEASURES: tuple[tuple[str, str, str], ...] = (
 def estimate_table(found: Estimate) -> Table:
     """What a kept trace and the whole run will cost, with intervals."""
     (pilot, run), samples, spending = found.problems, found.recipe.rollout.samples, found.spending
-    notes = ["95% intervals, bootstrap over problems."]
+    notes = ["95% intervals over problems."]
     if found.in_flight[0] < found.in_flight[1]:
         few, many = found.in_flight
         notes.append(
@@ -184,7 +184,8 @@ def estimate_table(found: Estimate) -> Table:
     for name, label, form in _MEASURES:
         if name in found.run:
             label = label.format(currency=found.recipe.prices.currency)
-            table.add_row(label, _about(found.kept_trace[name], form), _about(found.run[name], form))
+            each = "1" if name == "kept_traces" else _about(found.kept_trace[name], form)
+            table.add_row(label, each, _about(found.run[name], form))
     return table
 
 

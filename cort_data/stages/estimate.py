@@ -3,16 +3,17 @@
 The pilot's problems are spread over the sources, topics and ids of all problems, so that few stand for many. The
 pilot is a run of its own, which the whole run can go on from, so that nothing is paid twice.
 
-All figures have a 95% interval by bootstrap over problems. What the intervals do not hold: filters that compare traces
-with each other drop more of many traces than of few; and hours are those of an engine that writes no more traces at
-once than the pilot has, which takes longer for each than a full one.
+All figures have a 95% interval over problems: by bootstrap, and Wilson's for the share of kept traces. What the
+intervals do not hold: filters that compare traces with each other drop more of many traces than of few; and hours are
+those of an engine that writes no more traces at once than the pilot has, which takes longer for each than a full one.
 """
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -25,7 +26,7 @@ from cort_data.runs import RunDirectory, write_atomically
 from cort_data.spending import Spending
 from cort_data.stages import synth
 from cort_data.stages.filter import DROPPED_FILE, KEPT_FILE
-from cort_data.statistics import Array, Interval, Ratios, intervals
+from cort_data.statistics import Array, Interval, Ratios, intervals, share_interval
 from cort_data.trace import Problem, Trace
 from cort_data.traces_io import read_traces
 
@@ -88,13 +89,11 @@ def estimate(run: RunDirectory, recipe: Recipe, problems: int) -> Estimate:
     pipeline.run_stages(run, pilot_recipe(run, recipe, chosen), (StageName.SYNTH, StageName.FILTER))
     spending, sums = _sums(run, chosen)
     values = _values(recipe, sums, _seconds_a_token(run))
-    return Estimate(
-        recipe=recipe,
-        problems=(len(chosen), len(everything)),
-        spending=spending,
-        kept_trace=_a_kept_trace(values),
-        run=_whole_run(values, np.array([s.starts for s in sums], np.float64), len(everything)),
-    )
+    starts, samples = np.array([s.starts for s in sums], np.float64), recipe.rollout.samples
+    share = _share_kept(values, starts * samples)
+    kept_trace = _a_kept_trace(values, share)
+    whole = _whole_run(values, starts, len(everything), share, samples)
+    return Estimate(recipe, (len(chosen), len(everything)), spending, kept_trace, whole)
 
 
 def spread(starts: Sequence[S], n: int) -> list[S]:
@@ -174,17 +173,36 @@ def _values(recipe: Recipe, sums: Sequence[_Sums], seconds_a_token: float) -> di
     return {name: column.astype(np.float64) for name, column in values.items()}
 
 
-def _a_kept_trace(values: dict[str, Array]) -> dict[str, Interval | None]:
+def _share_kept(values: dict[str, Array], traces: Array) -> Interval:
+    """Share of the traces that is kept. It has a width where the pilot kept all or none. `traces` `(P,)`."""
+    found = share_interval(values["kept_traces"] / traces)
+    assert found is not None
+    return found
+
+
+def _a_kept_trace(values: dict[str, Array], share: Interval) -> dict[str, Interval | None]:
     table = np.stack(list(values.values()))
-    return dict(zip(values, intervals(Ratios(table, np.broadcast_to(values["kept_traces"], table.shape))), strict=True))
+    found = intervals(Ratios(table, np.broadcast_to(values["kept_traces"], table.shape)))
+    known = {name: each and _all_kept(each, share) for name, each in zip(values, found, strict=True)}
+    return {name: each for name, each in known.items() if name != "kept_traces"}
 
 
-def _whole_run(values: dict[str, Array], starts: Array, everything: int) -> dict[str, Interval | None]:
+def _all_kept(each: Interval, share: Interval) -> Interval:
+    """Draws from a pilot that kept all know nothing of what the run will drop: the arms add in squares."""
+    if share.value < 1:
+        return each
+    return replace(each, high=each.value + math.hypot(each.high - each.value, each.value * (1 / share.low - 1)))
+
+
+def _whole_run(
+    values: dict[str, Array], starts: Array, everything: int, share: Interval, samples: int
+) -> dict[str, Interval | None]:
     """Sums over all: the pilot's are known, the others are like them. `starts` `(P,)`: the pilot's, by problem."""
     table = np.stack(list(values.values()))
-    means = intervals(Ratios(table, np.broadcast_to(starts, table.shape)))
+    means = dict(zip(values, intervals(Ratios(table, np.broadcast_to(starts, table.shape))), strict=True))
+    means["kept_traces"] = Interval(*(samples * part for part in (share.value, share.low, share.high)))
     others = everything - float(starts.sum())
     return {
-        name: mean and Interval(*(float(column.sum()) + others * v for v in (mean.value, mean.low, mean.high)))
-        for (name, column), mean in zip(values.items(), means, strict=True)
+        name: mean and Interval(*(float(values[name].sum()) + others * v for v in (mean.value, mean.low, mean.high)))
+        for name, mean in means.items()
     }

@@ -69,6 +69,16 @@ def test_money_is_for_tokens_and_for_time(tmp_path):
     assert "cost" not in estimated(tmp_path / "free", recipe(tmp_path), 4).run
 
 
+def test_a_pilot_that_kept_all_is_not_certain_that_all_will_be_kept(tmp_path):
+    found = estimated(tmp_path, recipe(tmp_path, "filters=[]", problems=40), 4)
+    kept = found.run["kept_traces"]
+    assert kept.value == kept.high == 80
+    assert 8 < kept.low < 70
+    each, whole = found.kept_trace["output_tokens"], found.run["output_tokens"]
+    assert each.value == pytest.approx(whole.value / 80)
+    assert each.high > whole.high / 80
+
+
 def test_where_nothing_is_kept_a_kept_trace_has_no_cost(tmp_path):
     nothing = recipe(tmp_path, "filters=[{name: over_length, tokens: 1}]")
     found = estimated(tmp_path, nothing, 4)

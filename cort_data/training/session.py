@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import EarlyStoppingCallback, PrinterCallback
+from transformers import EarlyStoppingCallback, PreTrainedModel, PrinterCallback
 
 from cort_data.errors import TrainingError
 from cort_data.runs import write_atomically
@@ -26,6 +26,8 @@ from cort_data.training.trainer import LineageWriter, Passes, ProgressLines, Tra
 
 CHECKPOINTS = "checkpoints"
 LOG_FILE = "log.json"
+THREADS_GAIN = 1.1  # how much faster all cores must be than one
+PROBE_TOKENS = 512
 
 
 @dataclass(frozen=True)
@@ -82,10 +84,11 @@ class Training:
         settings, place = self.settings, self.folder / CHECKPOINTS
         writer, lines = LineageWriter(self.lineage, place), ProgressLines()
         stop = [EarlyStoppingCallback(settings.early_stop)] if settings.early_stop is not None else []
+        model = load_base(self.base, settings)
         if not torch.cuda.is_available():
-            torch.set_num_threads(threads())
+            torch.set_num_threads(threads(model))
         trainer = TraceTrainer(
-            load_base(self.base, settings),
+            model,
             args=arguments(settings, passes, self.seed, place, evaluate=parts.held_out is not None),
             train_dataset=parts.train,
             eval_dataset=parts.held_out,
@@ -136,11 +139,29 @@ def last_checkpoint(folder: Path) -> Path | None:
     return max(whole, key=lambda p: int(p.name.removeprefix("checkpoint-")), default=None)
 
 
-def threads() -> int:
-    """OMP_NUM_THREADS if set; else one a core."""
+def threads(model: PreTrainedModel) -> int:
+    """OMP_NUM_THREADS if set; else one a core, unless one thread is hardly slower.
+
+    Where other work shares the cores, threads wait for each other at every operation: a training beside a busy process
+    was twenty times slower with two threads than with one.
+    """
     if wanted := os.environ.get("OMP_NUM_THREADS"):
         return int(wanted)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores if cores > 1 and _pass_seconds(model, cores) * THREADS_GAIN < _pass_seconds(model, 1) else 1
+
+
+def _pass_seconds(model: PreTrainedModel, count: int) -> float:
+    """The slower of two passes forward and backward with so many threads; the first one only warms up."""
+    torch.set_num_threads(count)
+    ids = torch.zeros((1, PROBE_TOKENS), dtype=torch.long)
+    seconds = []
+    for _ in range(3):
+        started = time.perf_counter()
+        model(input_ids=ids).logits.sum().backward()
+        seconds.append(time.perf_counter() - started)
+        model.zero_grad(set_to_none=True)
+    return max(seconds[1:])
 
 
 def _losses(trainer: TraceTrainer) -> Mapping[str, float | None]:

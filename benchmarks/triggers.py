@@ -182,7 +182,7 @@ def measure_quality(args: argparse.Namespace, results: dict[str, Any]) -> None:
 
 def measure_speed(args: argparse.Namespace, results: dict[str, Any]) -> None:
     dev = set(json.loads((ROOT / "tests" / "data" / "trace_split.json").read_text())["dev"])
-    found = (c for file in sorted(args.traces.glob("*.jsonl")) for c in read_completions(file) if c.id in dev)
+    found = (c for file in sorted(args.traces.glob("*.jsonl")) for c in read_completions(file, wanted=dev))
     real = [completion.segments for completion in found]
     nano = [segments_of(trace.text)[0] for trace in islice(traces("pretrain", 0, Mixture()), NANO_TRACES)]
     results["triggers"] = [trigger.name for trigger in all_triggers()]

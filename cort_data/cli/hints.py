@@ -200,7 +200,7 @@ def score_command(
     misses: Annotated[bool, typer.Option("--misses", help="Also list what was missed and what fired falsely.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Score triggers against spans that people marked: precision, recall, F1, tokens wasted, false firings.
+    """Score triggers against spans that were marked by reading: precision, recall, F1, tokens wasted, false firings.
 
     A marked span is a line `{trace_id, sha256, label, start, end}`; the label is a trigger's name, or `none` for a
     trace that was read and holds no span. The text grows while the trigger reads. Figures come with their 95%

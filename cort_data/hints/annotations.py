@@ -10,7 +10,7 @@ from __future__ import annotations
 import bisect
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -115,17 +115,21 @@ def read_marked(
         where = f"{annotated}:{number}"
         mark = _mark(line, where)
         marks.setdefault(mark.trace_id, []).append((where, mark))
-    found = {c.id: c for path in traces for c in read_completions(path, think_close) if c.id in marks}
+    found = {c.id: c for path in traces for c in read_completions(path, think_close, marks)}
     return [_marked(found.get(id), id, lines) for id, lines in marks.items()]
 
 
-def read_completions(path: Path, think_close: Callable[[str], str] | None = None) -> Iterator[Completion]:
-    """The completions of a file. Those of foreign lines are taken as they stand, think tags included."""
+def read_completions(
+    path: Path, think_close: Callable[[str], str] | None = None, wanted: Container[str] | None = None
+) -> Iterator[Completion]:
+    """The completions of a file, or those with wanted ids. Foreign ones are taken as they stand, with think tags."""
     for number, line in read_lines(path):
         try:
             record = json.loads(line)
         except (json.JSONDecodeError, RecursionError) as error:
             raise TraceError(f"{path}:{number}: not JSON ({error})") from None
+        if isinstance(record, dict) and wanted is not None and str(record.get("id")) not in wanted:
+            continue
         if isinstance(record, dict) and isinstance(text := record.get("completion"), str):
             model = str(record.get("model") or "")
             close = think_close(model) if think_close else "</think>"

@@ -409,7 +409,7 @@ class Rollout:
             self.view.truncate(len(self.transcript.text))
             self.forged += 1
             return Stop.FORGED_OUTPUT if self.forged == MAX_FORGED else None
-        code, dropped = await self.transcript.close_block(mark)
+        code, dropped = await self.transcript.close_block(mark, ends_line=not self.shared.runs_code)
         if dropped.tokens:
             self._record("glued_fence", dropped)
             self.view.truncate(len(self.transcript.text))

@@ -104,21 +104,23 @@ class Transcript:
             self._ids.extend(chunk.ids or ())
         return self._scanner.feed(chunk.text) if chunk.text else None
 
-    async def close_block(self, mark: Mark) -> tuple[str, Dropped]:
+    async def close_block(self, mark: Mark, ends_line: bool = False) -> tuple[str, Dropped]:
         """Commit the run that ended in this block; return its program and what its last token had too much.
 
         White space in the closing token stays. If the token carries anything else it is dropped, and what it had
-        of the block is appended as a system segment.
+        of the block is appended as a system segment. `ends_line`: nothing of the environment follows, and what the
+        model writes next must not change the fence, so the line is ended in the same way where the model did not.
         """
         assert mark.end is not None
         block = self.text[mark.start : mark.end]
         rest = self.text[mark.end :]
         dropped = Dropped("", 0)
         owed = ""
-        if rest.strip():
+        ends_line = ends_line and "\n" not in rest
+        if rest.strip() or ends_line:
             begin = self._ends[-1] - len(self._run[-1].text)
-            owed = self.text[begin : mark.end]
-            dropped = self.drop_from(mark.end)
+            owed = self.text[begin : mark.end] + "\n" * ends_line
+            dropped = self.drop_from(min(mark.end, len(self.text) - 1))
             dropped = Dropped(rest, dropped.tokens)
         self.commit(code_start=mark.start)
         if owed:

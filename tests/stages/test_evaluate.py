@@ -191,6 +191,18 @@ def test_without_code_no_block_is_run(tmp_path, run, engine):
     assert "python" not in json.loads(shard.read_text().splitlines()[0])["prompt"]
 
 
+def test_what_follows_a_block_that_is_not_run_leaves_its_fence_alone(tmp_path, run, engine):
+    engine._continue = lambda text, seed: ["``` and on"] if "```" in text else ["```python\n", "1\n", "```"]
+    mine = recipe(tmp_path, "eval.policies=[text]", stages=["eval"])
+    asyncio.run(evaluate.evaluate(run, mine))
+    shard = evaluate.arms(run, mine)[0].folder.path / "traces-00000.jsonl"
+    trace = Trace.from_json(shard.read_text().splitlines()[0])
+    assert trace.text == "```python\n1\n```\n``` and on"
+    written = [(segment.kind, segment.origin) for segment in trace.segments]
+    assert written == [(Kind.CODE, Origin.MODEL), (Kind.CODE, Origin.SYSTEM), (Kind.TEXT, Origin.MODEL)]
+    assert trace.generated_tokens == 4  # the fence that the system wrote anew was the model's too
+
+
 def test_answers_that_cannot_be_judged_are_listed(tmp_path, run, engine, monkeypatch):
     doubt = Grade(Verdict.UNSCORED, "the rules disagree")
     monkeypatch.setattr("cort_data.grading.grader.settle", lambda first, opinions: doubt)

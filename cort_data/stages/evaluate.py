@@ -159,9 +159,11 @@ def check(run: RunDirectory, recipe: Recipe) -> None:
 async def evaluate(run: RunDirectory, recipe: Recipe, allowance: Allowance | None = None) -> bool:
     """Write and grade what is missing, and the results to `eval/results.json`. False if nothing was missing.
 
-    Raises BudgetError if the allowance is used up.
+    Raises BudgetError if the allowance is used up, RunError for a model that the run has not trained yet.
     """
     allowance = allowance or unlimited()
+    for model in models(recipe):
+        model_of(run, model)  # what is not trained yet is refused before any work
     if recipe.eval.sets:
         (run.path / StageName.EVAL / "problems").mkdir(parents=True, exist_ok=True)
     written = [await _write(run, recipe, model, allowance) for model in models(recipe)]

@@ -221,3 +221,9 @@ def test_a_model_that_writes_nothing_is_wrong_and_breaks_nothing(tmp_path, run, 
     assert (row["accuracy"], row["pass@2"], row["maj@2"], row["tokens_per_correct"]) == (0, 0, 0, None)
     assert row["stop_reasons"] == {"no_answer": 12}
     assert row["intervals"]["accuracy"][1] > 0  # six problems say little
+
+
+def test_a_model_that_is_not_trained_yet_is_refused_before_any_work(tmp_path, run, engine):
+    with pytest.raises(RunError, match="the stage sft is not complete"):
+        asyncio.run(evaluate.evaluate(run, recipe(tmp_path, "eval.models=[fake, sft]", stages=["eval"])))
+    assert not list(run.path.rglob("traces-*"))

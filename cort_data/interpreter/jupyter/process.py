@@ -86,7 +86,7 @@ class KernelProcess:
         try:
             await kernel._launch(context, seed)
         except BaseException as exc:
-            await kernel.end()
+            await kernel.kill()
             if isinstance(exc, (OSError, RuntimeError, zmq.ZMQError)):
                 raise InterpreterError(f"a kernel could not start: {exc}") from exc
             raise
@@ -118,7 +118,7 @@ class KernelProcess:
         if provisioner and provisioner.has_process:
             await provisioner.kill()
 
-    async def end(self) -> None:
+    async def kill(self) -> None:
         """End the process and what it started, and remove its folder; returns when nothing of it is left."""
         await self.stop()
         provisioner = self._manager.provisioner

@@ -22,9 +22,9 @@ import zmq
 import zmq.asyncio
 
 from cort_data.errors import InterpreterError
-from cort_data.interpreter.base import Limits, Result
-from cort_data.interpreter.ending import ProcessEnd, result_of
+from cort_data.interpreter.base import Limits
 from cort_data.interpreter.jupyter.process import KernelProcess
+from cort_data.interpreter.lasting import LastingSession
 from cort_data.interpreter.wire import MAX_REPLY
 
 RECONNECT_MS = 10
@@ -68,46 +68,25 @@ class JupyterInterpreter:
         await self.close()
 
 
-class JupyterSession:
-    """One session; the kernel behind it is replaced when it is lost."""
+class JupyterSession(LastingSession[KernelProcess]):
+    """One session; its process is a kernel."""
 
     def __init__(self, context: zmq.asyncio.Context, limits: Limits, seed: int, siblings: set[JupyterSession]) -> None:
+        super().__init__()
         self._context = context
         self._limits = limits
         self._seed = seed
         self._siblings = siblings
-        self._lock = asyncio.Lock()
-        self._kernel: KernelProcess | None = None
-        self._cells = 0
-        self._lost = False
-        self._closed = False
         siblings.add(self)
 
     async def open(self) -> None:
         """Start the session's kernel."""
         async with self._lock:
             try:
-                await self._live_kernel()
+                await self._live_process()
             except BaseException:
                 self._siblings.discard(self)
                 raise
-
-    async def run(self, code: str) -> Result:
-        """Run one cell; see `Session.run`."""
-        async with self._lock:
-            kernel = await self._live_kernel()
-            self._cells += 1
-            lost, self._lost = self._lost, False
-            try:
-                outcome = await kernel.run_cell(code, self._cells)
-            except BaseException:  # above all a cancelled call: its cell must not run on
-                await self._lose()
-                raise
-            if isinstance(outcome, ProcessEnd):
-                await self._lose()
-                self._check_open()  # it was this session's closing that ended the kernel
-                return outcome.result
-            return result_of(outcome, lost)
 
     async def fork(self) -> JupyterSession:
         """Refused."""
@@ -119,31 +98,17 @@ class JupyterSession:
     async def close(self) -> None:
         """Kill the session's kernel; see `Session.close`."""
         self._closed = True
-        if self._kernel:
-            await self._kernel.stop()  # a cell that runs ends now and lets go of the lock
+        if self._process:
+            await self._process.stop()  # a cell that runs ends now and lets go of the lock
         async with self._lock:
             await self._lose()
             self._siblings.discard(self)
 
-    def _check_open(self) -> None:
-        if self._closed:
-            raise InterpreterError("the session is closed; open a new one")
+    async def _start(self) -> KernelProcess:
+        return await KernelProcess.start(self._context, self._limits, self._seed)
 
-    async def _live_kernel(self) -> KernelProcess:
-        self._check_open()
-        if self._kernel and await self._kernel.exit_code() is not None:
-            await self._lose()
-        if self._kernel is None:
-            self._kernel = await KernelProcess.start(self._context, self._limits, self._seed)
-            self._check_open()  # closing waits for this start, and then ends the kernel
-        return self._kernel
-
-    async def _lose(self) -> None:
-        """The kernel is given up; the next cell gets a fresh one and says so."""
-        self._lost = True
-        kernel, self._kernel = self._kernel, None
-        if kernel:
-            await kernel.end()
+    async def _has_ended(self, process: KernelProcess) -> bool:
+        return await process.exit_code() is not None
 
 
 def _context() -> zmq.asyncio.Context:

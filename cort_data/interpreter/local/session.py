@@ -17,8 +17,8 @@ from types import TracebackType
 from typing import Self
 
 from cort_data.errors import InterpreterError
-from cort_data.interpreter.base import Limits, Result
-from cort_data.interpreter.ending import ProcessEnd, result_of
+from cort_data.interpreter.base import Limits
+from cort_data.interpreter.lasting import LastingSession
 from cort_data.interpreter.local.pool import ProcessPool
 from cort_data.interpreter.local.process import SessionProcess
 
@@ -73,35 +73,14 @@ class LocalInterpreter:
         await self.close()
 
 
-class LocalSession:
-    """One session; the process behind it is replaced when it is lost."""
+class LocalSession(LastingSession[SessionProcess]):
+    """One session; its process comes from the pool."""
 
     def __init__(self, pool: ProcessPool, process: SessionProcess, limits: Limits, seed: int) -> None:
+        super().__init__(process)
         self._pool = pool
         self._limits = limits
         self._seed = seed
-        self._lock = asyncio.Lock()
-        self._process: SessionProcess | None = process
-        self._cells = 0
-        self._lost = False
-        self._closed = False
-
-    async def run(self, code: str) -> Result:
-        """Run one cell; see `Session.run`."""
-        async with self._lock:
-            process = await self._live_process()
-            self._cells += 1
-            lost, self._lost = self._lost, False
-            try:
-                outcome = await process.run_cell(code, self._cells)
-            except BaseException:  # above all a cancelled call: its cell must not run on
-                await self._lose()
-                raise
-            if isinstance(outcome, ProcessEnd):
-                await self._lose()
-                self._check_open()  # it was this session's closing that ended the process
-                return outcome.result
-            return result_of(outcome, lost)
 
     async def fork(self) -> LocalSession:
         """A twin; see `Session.fork`. Raises InterpreterError if the twin's process cannot be made."""
@@ -123,22 +102,10 @@ class LocalSession:
         if process:
             await process.kill()
 
-    def _check_open(self) -> None:
-        if self._closed:
-            raise InterpreterError("the session is closed; open a new one")
+    async def _start(self) -> SessionProcess:
+        process = await self._pool.take()
+        process.begin(self._limits, self._seed)
+        return process
 
-    async def _live_process(self) -> SessionProcess:
-        self._check_open()
-        if self._process and self._process.ended:
-            await self._lose()
-        if self._process is None:
-            self._process = await self._pool.take()
-            self._process.begin(self._limits, self._seed)
-        return self._process
-
-    async def _lose(self) -> None:
-        """The process is given up; the next cell gets a fresh one and says so."""
-        self._lost = True
-        process, self._process = self._process, None
-        if process:
-            await process.kill()
+    async def _has_ended(self, process: SessionProcess) -> bool:
+        return process.ended

@@ -21,9 +21,10 @@ from itertools import islice
 from pathlib import Path
 
 from cort_data.engines.base import Engine, Prefix, Sampling
+from cort_data.jobs import Job, rollout_seed
 from cort_data.nano.families import TWO_BLOCKS, tasks
 from cort_data.recipe import load_recipe
-from cort_data.rollout import Job, Rollouts, rollout_seed
+from cort_data.rollout import Rollouts
 from cort_data.stages.workshop import open_workshop
 from cort_data.trace import Problem, Trace
 

@@ -123,10 +123,6 @@ async def _sft(run: RunDirectory, recipe: Recipe, _allowance: Allowance) -> bool
     return fresh
 
 
-async def _rft(run: RunDirectory, recipe: Recipe, _allowance: Allowance) -> bool:
-    return await rft.run_rft(run, recipe)
-
-
 async def _distill(run: RunDirectory, recipe: Recipe, _allowance: Allowance) -> bool:
     _, fresh = sft.run_distill(run, recipe)
     return fresh
@@ -137,7 +133,7 @@ _STAGES: dict[StageName, Callable[[RunDirectory, Recipe, Allowance], Coroutine[A
     StageName.FILTER: _filter,
     StageName.DATASET: _dataset,
     StageName.SFT: _sft,
-    StageName.RFT: _rft,
+    StageName.RFT: rft.run_rft,
     StageName.DISTILL: _distill,
     StageName.EVAL: evaluate.evaluate,
 }

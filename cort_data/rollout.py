@@ -15,23 +15,22 @@ import hashlib
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from itertools import islice
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field
-
+from cort_data.account import Account
 from cort_data.agreement import agrees, first_difference
 from cort_data.beginning import before, find_cut, objection
 from cort_data.blocks import blocks
-from cort_data.engines.base import Chunk, Engine, Sampling, Sent, Turn
+from cort_data.engines.base import Chunk, Engine, Sampling, Turn
 from cort_data.errors import ContextError, EngineError, InterpreterError
 from cort_data.fences import Mark, PieceKind
 from cort_data.grading import extract_answer
 from cort_data.hints.judge import Judges
 from cort_data.hints.policy import Firing, HintPolicy, Policy, View
 from cort_data.interpreter import Interpreter, Result, Session
+from cort_data.jobs import Job, RolloutSettings, Stop
 from cort_data.profiles import Profile
 from cort_data.prompts import render_prompt
 from cort_data.trace import (
@@ -41,11 +40,9 @@ from cort_data.trace import (
     InterpreterUsed,
     Kind,
     Origin,
-    Problem,
     SamplingUsed,
     Segment,
     Trace,
-    Usage,
     feedback,
     trace_id,
 )
@@ -54,64 +51,6 @@ from cort_data.transcript import Dropped, Transcript
 BUDGET_NOTICE = "No python calls are left. Continue by reasoning and give the final answer."
 STATE_NOTICE = "The python session was restarted: variables, imports and functions of earlier blocks are gone."
 MAX_FORGED = 3  # a model that keeps writing outputs itself is stopped
-
-
-class Stop(StrEnum):
-    """Why a rollout ended."""
-
-    ANSWERED = "answered"
-    NO_ANSWER = "no_answer"  # the model ended its text without a final answer
-    LENGTH = "length"  # the token budget
-    CONTEXT = "context"  # the engine's context
-    CALLS = "calls"  # kept writing code after the budget notice
-    FORGED_OUTPUT = "forged_output"
-    NO_SPAN = "no_span"  # no hint fires in the given trace
-    NOT_REPLAYED = "not_replayed"  # the given trace's python state cannot be had again; `error` says why
-    ENGINE_ERROR = "engine_error"
-    INTERPRETER_ERROR = "interpreter_error"
-
-
-class RolloutSettings(BaseModel):
-    """What bounds one trace."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    policy: str = Field("hint_engineering", description="Hint policy: none, prompt_hint or hint_engineering")
-    samples: int = Field(1, ge=1, description="Traces a problem")
-    calls: int = Field(15, ge=0, description="Executed code blocks a trace")
-    tokens: int = Field(32768, ge=1, description="Model tokens a trace, rewound ones included")
-    prompt: str = Field("cort", description="Prompt template: cort, cir or plain")
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One trace to be written."""
-
-    problem: Problem
-    sample: int
-    stage: str
-    seed: int
-    begin: Trace | None = None
-    """A trace that was written elsewhere: taken over up to the first hint that fires in it."""
-
-
-def rollout_seed(recipe_seed: int, problem_id: str, sample: int) -> int:
-    """31-bit seed of a trace. Its parity is the sample's, so that two samples see two kinds of hint wordings."""
-    digest = hashlib.sha256(f"{recipe_seed}/{problem_id}/{sample // 2}".encode()).digest()
-    return int.from_bytes(digest[:4], "big") & 0x7FFFFFFE | sample % 2
-
-
-class Writer(Protocol):
-    """Writes one trace for a job: `Rollouts` straight on, the searches of `search.py` with several rollouts."""
-
-    @property
-    def width(self) -> int:
-        """Rollouts that one trace takes at once."""
-        ...
-
-    async def run(self, job: Job) -> Trace:
-        """Write one trace. Engine and interpreter failures become its `stop_reason` and `error`."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -153,26 +92,11 @@ class Rollouts:
         )
 
 
-class Account:
-    """What the engine was sent for a trace. The forks of a rollout share it."""
-
-    def __init__(self) -> None:
-        self.usage = Usage()
-
-    def add(self, counted: Sent, said: Sent | None) -> None:
-        """Count a stream: by the engine's word as far as it goes, by our count for the rest."""
-        total = counted.total if said is None else said.total
-        cached = said.cached if said is not None else None
-        if cached is None:
-            cached = round(total * (counted.cached or 0) / max(1, counted.total))
-        self.usage += Usage(streams=1, fresh_tokens=total - cached, cached_tokens=cached)
-
-
 @dataclass
 class Rollout:
     """One trace while it is written. It can be stopped where a hint fires, and forked there.
 
-    A context manager that ends its python session.
+    A context manager that closes it.
     """
 
     shared: Rollouts
@@ -314,6 +238,10 @@ class Rollout:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """End its python session. The trace can still be had."""
         session, self.session = self.session, None
         if session is not None:
             await session.close()

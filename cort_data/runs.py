@@ -63,6 +63,10 @@ class RunDirectory:
         """A stage's folder; `part` where a stage has several (one a model)."""
         return StageFolder(self.path / name / part)
 
+    def inside(self, path: str) -> str:
+        """A path from this run's folder on, so that it holds when the run is moved; others, and names, as they are."""
+        return str(Path(path).relative_to(self.path)) if Path(path).is_relative_to(self.path) else path
+
     def fork_from(self, other: Path, before: StageName) -> None:
         """Copy the stages that come before `before` from another run into this empty one."""
         if not (other / "recipe.yaml").is_file():

@@ -17,15 +17,18 @@ import asyncio
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from cort_data.errors import InterpreterError
 from cort_data.grading import Grader, Verdict, extract_answer
 from cort_data.hints.policy import Firing
-from cort_data.rollout import Job, Rollout, Rollouts, Writer, rollout_seed
+from cort_data.jobs import Job, Writer, rollout_seed
+from cort_data.rollout import Rollout, Rollouts
 from cort_data.trace import Arm, Arms, Event, Segment, Trace, Usage
+
+T = TypeVar("T")
 
 SEARCHES = ("branch", "shortest_of_n")
 """The policies that are searches."""
@@ -63,7 +66,7 @@ class ShortestOf:
 
     async def run(self, job: Job) -> Trace:
         """Write n traces at once, keep one."""
-        traces = await asyncio.gather(*(self.rollouts.run(replace(job, seed=_seed(job, i))) for i in range(self.n)))
+        traces = await _all([self.rollouts.run(replace(job, seed=_seed(job, i))) for i in range(self.n)])
         return await _keep(traces, self.grader, self.rollouts.profile.think_close)
 
 
@@ -149,7 +152,7 @@ class BranchSearch:
     search then goes on along the best continuation of the chosen kind, to the next place where a hint fires. The trace
     kept is the best continuation of the last place.
 
-    The token budget bounds a path, not the search. Deviation from METHOD §6.2: none is known to have been published.
+    The token budget bounds a path, not the search.
     """
 
     rollouts: Rollouts
@@ -238,7 +241,7 @@ class _Search:
             rollout.policy.decline(firing, "branch search: tried from here on, not in this continuation")
             rollout.policy.keep_only(())
             await rollout.advance()
-        await rollout.__aexit__(None, None, None)
+        await rollout.close()
         tokens = rollout.generated - place.rollout.generated
         self.spent += tokens
         right = await is_right(self._shared.grader, rollout.trace(), self._shared.rollouts.profile.think_close)
@@ -279,7 +282,7 @@ class _Search:
         gone = [rollout for rollout in self._held if all(rollout is not kept for kept in keep)]
         self._held = keep
         for rollout in gone:
-            await rollout.__aexit__(None, None, None)
+            await rollout.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -318,7 +321,7 @@ def _candidate(firing: Firing, outcome: str, arms: Arms | None, reason: str | No
     )
 
 
-async def _all(work: Sequence[Coroutine[None, None, _Ending]]) -> list[_Ending]:
+async def _all(work: Sequence[Coroutine[None, None, T]]) -> list[T]:
     """The results in order. When one fails, the others are ended before its error is raised."""
     tasks = [asyncio.ensure_future(coroutine) for coroutine in work]
     try:

@@ -12,8 +12,9 @@ from cort_data.hints.judge import Judges
 from cort_data.hints.policy import load_policy
 from cort_data.hints.view import View
 from cort_data.interpreter import Limits, open_interpreter
+from cort_data.jobs import Job, RolloutSettings
 from cort_data.profiles import load_profile
-from cort_data.rollout import Job, Rollouts, RolloutSettings
+from cort_data.rollout import Rollouts
 from cort_data.trace import InterpreterUsed, Kind, Origin
 
 BLOCK = "```python\nx = 347\nprint(x)\n```\n```output\n347\n```\n"

@@ -11,8 +11,9 @@ from cort_data.engines.scripted import ScriptedEngine
 from cort_data.errors import ContextError, EngineError, InterpreterError
 from cort_data.hints.policy import load_policy
 from cort_data.interpreter import Limits, open_interpreter
+from cort_data.jobs import Job, RolloutSettings, rollout_seed
 from cort_data.profiles import load_profile
-from cort_data.rollout import BUDGET_NOTICE, STATE_NOTICE, Job, Rollouts, RolloutSettings, rollout_seed
+from cort_data.rollout import BUDGET_NOTICE, STATE_NOTICE, Rollouts
 from cort_data.trace import InterpreterUsed, Kind, Origin, Problem, Trace, Usage
 from cort_data.transcript import CHARS_A_TOKEN
 

@@ -11,8 +11,9 @@ from cort_data.grading import Grader
 from cort_data.hints.policy import HintPolicy
 from cort_data.hints.template import load_hint
 from cort_data.interpreter import Limits, open_interpreter
+from cort_data.jobs import Job, RolloutSettings, Writer
 from cort_data.profiles import load_profile
-from cort_data.rollout import Job, Rollouts, RolloutSettings, Writer
+from cort_data.rollout import Rollouts
 from cort_data.search import BranchSearch, SearchSettings, ShortestOf, WithinTokens
 from cort_data.trace import InterpreterUsed, Origin, Problem, Trace
 

@@ -17,11 +17,12 @@ from cort_data.filters.wasted import DelayedComputation, ResultDistrust
 from cort_data.grading import Grader, Verdict, extract_answer
 from cort_data.hints.policy import load_policy
 from cort_data.interpreter import Interpreter, Limits, open_interpreter
+from cort_data.jobs import Job, RolloutSettings, rollout_seed
 from cort_data.nano.families import problems
 from cort_data.nano.phrases import NANO_HINTS
 from cort_data.nano.task import Level
 from cort_data.profiles import load_profile
-from cort_data.rollout import Job, Rollouts, RolloutSettings, rollout_seed
+from cort_data.rollout import Rollouts
 from cort_data.trace import InterpreterUsed, Problem, Trace
 
 WEIGHTS = Path(__file__).parent / "weights"

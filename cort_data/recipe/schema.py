@@ -15,9 +15,9 @@ from cort_data.errors import RecipeError
 from cort_data.evaluation.settings import EvalSettings
 from cort_data.grading.rules import DEFAULT as GRADERS
 from cort_data.grading.rules import find_rule
+from cort_data.jobs import RolloutSettings
 from cort_data.prices import Prices
 from cort_data.prompts import check_prompt
-from cort_data.rollout import RolloutSettings
 from cort_data.search import SearchSettings
 from cort_data.training.rounds import RftSettings
 from cort_data.training.settings import SftSettings

@@ -16,9 +16,10 @@ import numpy as np
 from cort_data.errors import HintError
 from cort_data.grading import Grader
 from cort_data.hints.policy import HintPolicy, by_priority, policy_base
+from cort_data.jobs import Job, rollout_seed
 from cort_data.progress import Meter
 from cort_data.recipe import Recipe
-from cort_data.rollout import Job, Rollout, Rollouts, rollout_seed
+from cort_data.rollout import Rollout, Rollouts
 from cort_data.search import SEARCHES, is_right
 from cort_data.sources import read_source
 from cort_data.stages.workshop import Workshop, open_workshop, policy_of

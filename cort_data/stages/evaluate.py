@@ -31,10 +31,10 @@ from cort_data.evaluation.scores import FILE, Score, score_traces, write_scores
 from cort_data.evaluation.settings import TEST, EvalSet
 from cort_data.grading import Grade, Grader, Verdict, extract_answer
 from cort_data.grading.verdict import unscored
+from cort_data.jobs import Writer
 from cort_data.profiles import load_profile
 from cort_data.progress import Meter
 from cort_data.recipe import Recipe, StageName
-from cort_data.rollout import Writer
 from cort_data.runs import RunDirectory, StageFolder, write_atomically
 from cort_data.shards import FAILED, TraceStore
 from cort_data.sources import read_source

@@ -8,7 +8,7 @@ train the base anew, or the last model further. Its folder:
     rft/round-1/filter/    kept, dropped, funnel
     rft/round-1/chosen.jsonl
     rft/round-1/sft/       the training, as of the stage sft; `model/` is the checkpoint
-    rft/manifest.json      the table of the rounds, and which model is the result
+    rft/manifest.json      the table of the rounds, and which model is the result, from the run's folder on
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from cort_data.budget import unlimited
+from cort_data.budget import Allowance
 from cort_data.errors import RecipeError
 from cort_data.filters import build_filters
 from cort_data.progress import Meter
@@ -71,9 +71,10 @@ class Round:
     loss: float
     eval_loss: float | None
     checkpoint: str
+    """The trained model; this and `model` from the run's folder on if they are in it."""
 
 
-async def run_rft(run: RunDirectory, recipe: Recipe) -> bool:
+async def run_rft(run: RunDirectory, recipe: Recipe, allowance: Allowance) -> bool:
     """All rounds, as far as they are missing. False if nothing was. Raises CortError."""
     folder = run.stage(StageName.RFT)
     folder.enter(_key(run, recipe))
@@ -82,9 +83,9 @@ async def run_rft(run: RunDirectory, recipe: Recipe) -> bool:
     rounds: list[Round] = []
     model = first_model(run, recipe)
     for number in range(1, recipe.rft.rounds + 1):
-        rounds.append(await _Round(run, recipe, number, model).run())
-        model = rounds[-1].checkpoint
-    folder.finish({"stage": "rft", "checkpoint": model, "rounds": [asdict(r) for r in rounds]})
+        rounds.append(await _Round(run, recipe, number, model).run(allowance))
+        model = str(run.path / rounds[-1].checkpoint)
+    folder.finish({"stage": "rft", "checkpoint": rounds[-1].checkpoint, "rounds": [asdict(r) for r in rounds]})
     return True
 
 
@@ -120,9 +121,9 @@ class _Round:
         self._name = f"rft round {number}"
         self._folder = StageFolder(run.stage(StageName.RFT).path / f"round-{number}")
 
-    async def run(self) -> Round:
+    async def run(self, allowance: Allowance) -> Round:
         """Do what is missing of the round."""
-        await self._sample_and_filter()
+        await self._sample_and_filter(allowance)
         rates, tokens, with_code, kept = self._measure()
         chosen = list(self._choose(rates))
         if not chosen:
@@ -138,7 +139,7 @@ class _Round:
         ks = [k for k in (2**i for i in range(most.bit_length())) if k <= most]
         return Round(
             number=self._number,
-            model=self._model,
+            model=self._run.inside(self._model),
             samples=sum(rate.samples for rate in rates.values()),
             pass_at={k: sum(pass_at_k(r.samples, r.right, k) for r in rates.values()) / len(rates) for k in ks},
             tokens=tokens,
@@ -152,18 +153,19 @@ class _Round:
             trained_tokens=checkpoint.trained_tokens,
             loss=checkpoint.loss,
             eval_loss=checkpoint.eval_loss,
-            checkpoint=str(checkpoint.path),
+            checkpoint=self._run.inside(str(checkpoint.path)),
         )
 
-    async def _sample_and_filter(self) -> None:
+    async def _sample_and_filter(self, allowance: Allowance) -> None:
         recipe, model = self._recipe, self._model
         with TraceStore(self._folder.path / "synth") as store:
             work = Work(self._plan(), store)
             meter = Meter(self._name, work.survey().missing)
             if meter.total:
+                allowance.expect(recipe.rollout.tokens)
                 async with open_workshop(recipe, model, store.first()) as workshop:
                     with meter:
-                        await write_traces([work], workshop.writer, recipe.engine.in_flight, meter, unlimited())
+                        await write_traces([work], workshop.writer, recipe.engine.in_flight, meter, allowance)
             store.sync()
             guarded = list(test_problems(self._run, recipe))
             async with open_resources(recipe.interpreter, guarded, recipe.graders) as resources:

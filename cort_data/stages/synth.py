@@ -16,9 +16,9 @@ from typing import Any
 
 from cort_data.budget import Allowance, unlimited
 from cort_data.errors import BudgetError, RecipeError
+from cort_data.jobs import Job, rollout_seed
 from cort_data.progress import Meter
 from cort_data.recipe import ProblemSource, Recipe, StageName, SynthFrom
-from cort_data.rollout import Job, rollout_seed
 from cort_data.runs import RunDirectory
 from cort_data.shards import TraceStore
 from cort_data.sources import find_file, read_given, read_source

@@ -19,7 +19,7 @@ def model_of(run: RunDirectory, name: str) -> str:
     manifest = folder.manifest()
     if manifest is None:
         raise RunError(f"{run.path}: the stage {name} is not complete, so there is no model of it; run it first")
-    return str(manifest["checkpoint"]) if name == StageName.RFT else str(folder.path / MODEL)
+    return str(run.path / manifest["checkpoint"] if name == StageName.RFT else folder.path / MODEL)
 
 
 def is_there(run: RunDirectory, name: str) -> bool:

@@ -19,10 +19,11 @@ from cort_data.hints.library import load_library
 from cort_data.hints.policy import HintPolicy, load_policy, policy_base
 from cort_data.hints.template import Hint, reword
 from cort_data.interpreter import Interpreter, Limits, open_interpreter
+from cort_data.jobs import Writer
 from cort_data.profiles import Profile, load_profile
 from cort_data.prompts import without_code
 from cort_data.recipe import Recipe
-from cort_data.rollout import Rollouts, Writer
+from cort_data.rollout import Rollouts
 from cort_data.search import SEARCHES, BranchSearch, ShortestOf, WithinTokens
 from cort_data.trace import InterpreterUsed, Trace
 

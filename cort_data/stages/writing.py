@@ -15,9 +15,9 @@ from typing import Any
 from cort_data.budget import Allowance
 from cort_data.candidates import CandidateTable
 from cort_data.errors import BudgetError, CortError, EngineError, RecipeError, RunError
+from cort_data.jobs import Job, Writer, rollout_seed
 from cort_data.progress import Meter
 from cort_data.recipe import Recipe
-from cort_data.rollout import Job, Writer, rollout_seed
 from cort_data.shards import FAILED, TraceStore, problem_digest
 from cort_data.stages.workshop import interpreter_used, model_hash
 from cort_data.trace import Problem, Trace, trace_id

@@ -10,8 +10,9 @@ from cort_data.engines.scripted import ScriptedEngine
 from cort_data.hints.explain import GONE, explain, explain_table
 from cort_data.hints.policy import HintPolicy, by_priority
 from cort_data.hints.template import load_hint
+from cort_data.jobs import Job, RolloutSettings
 from cort_data.profiles import load_profile
-from cort_data.rollout import Job, Rollouts, RolloutSettings
+from cort_data.rollout import Rollouts
 from cort_data.trace import Arm, Arms, Event, InterpreterUsed
 
 ANSWER = "</think>\nIt is \\boxed{29842}."

@@ -22,8 +22,9 @@ from cort_data.hints.template import load_hint
 from cort_data.hints.triggers import Span
 from cort_data.hints.triggers.judge import Judge
 from cort_data.hints.view import View
+from cort_data.jobs import Job, RolloutSettings
 from cort_data.profiles import load_profile
-from cort_data.rollout import Job, Rollouts, RolloutSettings
+from cort_data.rollout import Rollouts
 from cort_data.trace import InterpreterUsed
 
 ANSWER = "</think>\nIt is \\boxed{29842}."

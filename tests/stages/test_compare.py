@@ -33,7 +33,7 @@ def test_equal_policies_never_part_and_differ_by_nothing(tmp_path, engine):
 
 
 def test_both_sides_share_the_prefix_and_only_one_has_the_hint(tmp_path, engine):
-    from cort_data.rollout import Job
+    from cort_data.jobs import Job
     from cort_data.stages.compare import _Parting
     from cort_data.stages.workshop import open_workshop
 

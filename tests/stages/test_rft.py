@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from cort_data import pipeline
+from cort_data.budget import unlimited
 from cort_data.errors import RecipeError
 from cort_data.recipe import StageName
 from cort_data.runs import RunDirectory
@@ -43,9 +44,15 @@ def test_each_round_samples_from_the_last_model_and_trains_on_the_shortest_right
 ):
     mine = settings(tmp_path, tiny_model_dir)
     with RunDirectory(tmp_path / "run") as run:
-        assert asyncio.run(rft.run_rft(run, mine))
+        assert asyncio.run(rft.run_rft(run, mine, unlimited()))
         first, second = rounds(run)
-        assert [str(opened.model) for opened in engine.opened] == [str(tiny_model_dir), first["checkpoint"]]
+        assert [str(opened.model) for opened in engine.opened] == [
+            str(tiny_model_dir),
+            str(run.path / first["checkpoint"]),
+        ]
+            str(tiny_model_dir),
+            str(run.path / first["checkpoint"]),
+        ]
         assert second["model"] == first["checkpoint"]
         assert (first["samples"], first["chosen"], first["problems"]) == (24, 6, 6)
         assert 0 < first["pass_at"]["1"] < first["pass_at"]["4"] <= 1
@@ -53,16 +60,20 @@ def test_each_round_samples_from_the_last_model_and_trains_on_the_shortest_right
         chosen = list(read_traces(run.stage(StageName.RFT).path / "round-1" / rft.CHOSEN_FILE))
         assert len({trace.problem.id for trace in chosen}) == len(chosen) == 6
         assert {trace.policy for trace in chosen} == {"none"}
-        assert model_of(run, "rft") == second["checkpoint"]
-        lineage = json.loads((Path(second["checkpoint"]) / "lineage.json").read_text())
+        assert model_of(run, "rft") == str(run.path / second["checkpoint"])
+        lineage = json.loads((run.path / second["checkpoint"] / "lineage.json").read_text())
         assert lineage["stage"] == "rft"
-        assert not asyncio.run(rft.run_rft(run, mine)), "what is complete is reused"
+        assert not asyncio.run(rft.run_rft(run, mine, unlimited())), "what is complete is reused"
+    moved = tmp_path / "run.rename"
+    (tmp_path / "run").rename(moved)
+    with RunDirectory(moved) as run:
+        assert Path(model_of(run, "rft"), "config.json").is_file(), "a run that was moved keeps its models"
 
 
 def test_a_window_that_no_problem_is_in_says_so(tmp_path, tiny_model_dir, engine):
     mine = settings(tmp_path, tiny_model_dir, "rft.difficulty=[0.01, 0.02]")
     with RunDirectory(tmp_path / "run") as run, pytest.raises(RecipeError, match="no trace was chosen"):
-        asyncio.run(rft.run_rft(run, mine))
+        asyncio.run(rft.run_rft(run, mine, unlimited()))
 
 
 def test_a_killed_round_goes_on(tmp_path, tiny_model_dir, engine, monkeypatch):
@@ -75,7 +86,7 @@ def test_a_killed_round_goes_on(tmp_path, tiny_model_dir, engine, monkeypatch):
         with monkeypatch.context() as patch:
             patch.setattr(rft.sft, "fine_tune", killed)
             with pytest.raises(KeyboardInterrupt):
-                asyncio.run(rft.run_rft(run, mine))
+                asyncio.run(rft.run_rft(run, mine, unlimited()))
         opened = len(engine.opened)
         pipeline.run_stages(run, mine, [StageName.RFT])
         assert len(engine.opened) == opened, "the samples are there and are not written again"

@@ -16,8 +16,9 @@ from cort_data.engines import EngineKind, EngineSettings
 from cort_data.engines.openai import OpenAIEngine
 from cort_data.find_traces import find_all
 from cort_data.hints.policy import load_policy
+from cort_data.jobs import Job, RolloutSettings
 from cort_data.profiles import load_profile
-from cort_data.rollout import Job, Rollouts, RolloutSettings
+from cort_data.rollout import Rollouts
 from cort_data.trace import InterpreterUsed, Kind, Origin, Problem, Trace
 
 from .conftest import MODEL, VLLM_CORT, cort

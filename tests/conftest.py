@@ -32,6 +32,23 @@ def byte_level_tokenizer(vocabulary=384):
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|endoftext|>")
 
 
+@pytest.fixture
+def engine(monkeypatch):
+    """The engine that stages open from now on: it writes by rule, and at once."""
+    from stages.fakes import FakeEngine, use_fake_engine
+
+    return use_fake_engine(monkeypatch, FakeEngine())
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A run's folder, entered."""
+    from cort_data.runs import RunDirectory
+
+    with RunDirectory(tmp_path / "run") as run:
+        yield run
+
+
 @pytest.fixture(scope="session")
 def tiny_model_dir(tmp_path_factory):
     """A random two-layer Qwen2 with grouped keys and a byte-level tokenizer, in Hugging Face format."""

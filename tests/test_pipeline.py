@@ -2,7 +2,7 @@ import json
 
 import pytest
 import yaml
-from stages.fakes import FakeEngine, recipe, use_fake_engine
+from stages.fakes import recipe
 
 from cort_data import pipeline
 from cort_data.errors import CortError, RecipeError, RunError
@@ -10,17 +10,6 @@ from cort_data.recipe import StageName, load_recipe, recipe_names
 from cort_data.runs import RunDirectory
 
 STAGES = ["synth", "filter", "dataset", "eval"]
-
-
-@pytest.fixture
-def engine(monkeypatch):
-    return use_fake_engine(monkeypatch, FakeEngine())
-
-
-@pytest.fixture
-def run(tmp_path):
-    with RunDirectory(tmp_path / "run") as run:
-        yield run
 
 
 def funnel(run):

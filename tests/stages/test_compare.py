@@ -7,12 +7,7 @@ from cort_data.hints.policy import load_policy
 from cort_data.stages.compare import compare, problems_of
 from cort_data.trace import Origin
 
-from .fakes import FakeEngine, recipe, use_fake_engine
-
-
-@pytest.fixture
-def engine(monkeypatch):
-    return use_fake_engine(monkeypatch, FakeEngine())
+from .fakes import recipe
 
 
 def test_policies_that_differ_part_and_each_goes_its_own_way(tmp_path, engine):

@@ -5,98 +5,17 @@ import pytest
 
 from cort_data.errors import RecipeError, RunError
 from cort_data.evaluation.measures import MEASURES
-from cort_data.evaluation.scores import read_scores, score_traces
+from cort_data.evaluation.scores import read_scores
 from cort_data.grading import Grade, Verdict
 from cort_data.recipe import StageName
-from cort_data.runs import RunDirectory
 from cort_data.stages import evaluate
-from cort_data.trace import HintMark, Kind, Origin, Problem, Segment, Trace, trace_id
+from cort_data.trace import Kind, Origin, Trace
 
-from .fakes import FakeEngine, recipe, use_fake_engine, write_problems
-
-
-@pytest.fixture
-def engine(monkeypatch):
-    return use_fake_engine(monkeypatch, FakeEngine())
-
-
-@pytest.fixture
-def run(tmp_path):
-    with RunDirectory(tmp_path / "run") as run:
-        yield run
+from .fakes import recipe, write_problems
 
 
 def results(run):
     return json.loads(evaluate.results_file(run).read_text())
-
-
-def make(problem, sample, *, tokens=10, calls=0, after=4, dropped=0, wording=None, stop="answered", released=""):
-    """A trace with `tokens` model tokens, `after` of them after the last of `calls` outputs."""
-    mark = wording is not None and HintMark(name="open", trigger="t", wording=wording, span_start=0, span_end=0)
-    segments = [
-        *([Segment(kind=Kind.TEXT, origin=Origin.HINT, text=f"hint {wording}\n", tokens=2, hint=mark)] if mark else []),
-        Segment(kind=Kind.TEXT, origin=Origin.MODEL, text="text\n", tokens=tokens - (after if calls else 0)),
-    ]
-    for _ in range(calls):
-        segments.append(Segment(kind=Kind.CODE, origin=Origin.MODEL, text="```python\n1\n```"))
-        segments.append(Segment(kind=Kind.OUTPUT, origin=Origin.INTERPRETER, text="\n```output\n1\n```\n", tokens=5))
-    if calls:
-        segments.append(Segment(kind=Kind.TEXT, origin=Origin.MODEL, text="so", tokens=after))
-    events = [{"kind": "rewind", "tokens": dropped}] if dropped else []
-    return Trace(
-        id=trace_id(problem, "none", sample, "eval"),
-        problem=Problem(id=problem, text="q", answer="1", released=released),
-        sample=sample,
-        prompt="",
-        seed=sample,
-        segments=segments,
-        events=events,
-        stop_reason=stop,
-    )
-
-
-def score(problem, sample, verdict, **changes):
-    """The score of a trace that `make` makes."""
-    trace = make(problem, sample, **changes)
-    [found] = score_traces([(trace, "1", Grade(verdict, ""))], None, "m", "test")
-    return found
-
-
-RIGHT, WRONG, UNSCORED = Verdict.EQUAL, Verdict.DIFFERENT, Verdict.UNSCORED
-
-
-def split(scores, cutoff=None, known=False, tmp_path=None):
-    loaded = recipe(tmp_path, f"eval.cutoffs={{fake: '{cutoff}'}}" if cutoff else "eval.samples=2")
-    arm = evaluate.Arm(RunDirectory(tmp_path), loaded, "fake", None, "none")
-    return [(row.wordings, row.released, len(row.scores)) for row in evaluate._split(arm, scores, known)]
-
-
-def test_seen_and_unseen_wordings_are_rows_of_their_own(tmp_path):
-    scores = [score(p, s, RIGHT, wording=s) for p in "ab" for s in (0, 1)]
-    expected = [("all", "all", 4), ("seen", "all", 2), ("unseen", "all", 2)]
-    assert split(scores, known=True, tmp_path=tmp_path) == expected
-
-
-def test_without_hints_or_a_known_corpus_there_is_one_row(tmp_path):
-    assert len(split([score("a", 0, RIGHT), score("a", 1, RIGHT)], known=True, tmp_path=tmp_path)) == 1
-    assert len(split([score("a", 0, RIGHT, wording=0)], known=False, tmp_path=tmp_path)) == 1
-
-
-def test_problems_from_before_and_after_the_cutoff_are_rows_of_their_own(tmp_path):
-    days = {"a": "2024-01-31", "b": "2024-06-30", "c": "2025-02-06", "d": ""}
-    scores = [score(problem, 0, RIGHT, released=day) for problem, day in days.items()]
-    expected = [("all", "all", 4), ("all", "before", 2), ("all", "after", 1)]  # nobody knows about d
-    assert split(scores, cutoff="2024-06-30", tmp_path=tmp_path) == expected
-
-
-def check_wordings(trace, seen):
-    list(evaluate._checked([trace], seen))
-
-
-@pytest.mark.parametrize(("sample", "wording"), [(0, 1), (1, 0)])
-def test_a_wording_of_the_wrong_kind_is_refused(sample, wording):
-    with pytest.raises(RecipeError, match="have come apart"):
-        check_wordings(make("a", sample, wording=wording), {"open": frozenset({"hint 0"})})
 
 
 def test_every_policy_sees_the_same_problems(tmp_path, run, engine):

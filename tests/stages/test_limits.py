@@ -14,20 +14,9 @@ from cort_data.runs import RunDirectory
 from cort_data.shards import written_traces
 from cort_data.stages.synth import synthesize, traces
 
-from .fakes import FakeEngine, recipe, tree, use_fake_engine
+from .fakes import recipe, tree
 
 PRICES = ("prices.input_per_million=0", "prices.output_per_million=1000000")
-
-
-@pytest.fixture
-def engine(monkeypatch):
-    return use_fake_engine(monkeypatch, FakeEngine())
-
-
-@pytest.fixture
-def run(tmp_path):
-    with RunDirectory(tmp_path / "run") as run:
-        yield run
 
 
 def mine(tmp_path, *sets):

@@ -7,21 +7,17 @@ from pathlib import Path
 import pytest
 
 from cort_data import pipeline
-from cort_data.budget import unlimited
-from cort_data.errors import RecipeError
+from cort_data.budget import Budget, unlimited
+from cort_data.errors import BudgetError, RecipeError
 from cort_data.recipe import StageName
 from cort_data.runs import RunDirectory
+from cort_data.shards import written_traces
 from cort_data.stages import rft
 from cort_data.stages.trained import model_of
 from cort_data.traces_io import read_traces
 from cort_data.training.rounds import RftSettings
 
-from .fakes import FakeEngine, recipe, use_fake_engine
-
-
-@pytest.fixture
-def engine(monkeypatch):
-    return use_fake_engine(monkeypatch, FakeEngine())
+from .fakes import recipe
 
 
 def settings(tmp_path, tiny_model_dir, *sets):
@@ -47,9 +43,6 @@ def test_each_round_samples_from_the_last_model_and_trains_on_the_shortest_right
         assert asyncio.run(rft.run_rft(run, mine, unlimited()))
         first, second = rounds(run)
         assert [str(opened.model) for opened in engine.opened] == [
-            str(tiny_model_dir),
-            str(run.path / first["checkpoint"]),
-        ]
             str(tiny_model_dir),
             str(run.path / first["checkpoint"]),
         ]
@@ -91,6 +84,15 @@ def test_a_killed_round_goes_on(tmp_path, tiny_model_dir, engine, monkeypatch):
         pipeline.run_stages(run, mine, [StageName.RFT])
         assert len(engine.opened) == opened, "the samples are there and are not written again"
         assert len(rounds(run)) == 1
+
+
+def test_a_limit_stops_the_sampling_and_the_run_then_ends_as_any_other(tmp_path, tiny_model_dir, run, engine):
+    mine = settings(tmp_path, tiny_model_dir, "rft.rounds=1", "rollout.tokens=10")
+    with pytest.raises(BudgetError, match="--max-tokens 40"):
+        pipeline.run_stages(run, mine, [StageName.RFT], Budget(tokens=40))
+    assert 30 <= sum(trace.generated_tokens for trace in written_traces(run.path)) <= 50
+    pipeline.run_stages(run, mine, [StageName.RFT])
+    assert rounds(run)[0]["samples"] == 24
 
 
 def test_a_window_is_two_shares():

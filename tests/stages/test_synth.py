@@ -10,17 +10,6 @@ from cort_data.stages.synth import plan, synthesize, traces
 from .fakes import FakeEngine, recipe, use_fake_engine
 
 
-@pytest.fixture
-def engine(monkeypatch):
-    return use_fake_engine(monkeypatch, FakeEngine())
-
-
-@pytest.fixture
-def run(tmp_path):
-    with RunDirectory(tmp_path / "run") as run:
-        yield run
-
-
 def synth(run, recipe):
     return asyncio.run(synthesize(run, recipe))
 

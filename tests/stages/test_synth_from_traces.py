@@ -12,21 +12,10 @@ from cort_data.recipe import StageName, parse_recipe
 from cort_data.runs import RunDirectory
 from cort_data.stages.synth import _pair, plan, synthesize, traces
 
-from .fakes import FakeEngine, FakeInterpreter, recipe, use_fake_engine
+from .fakes import FakeInterpreter, recipe
 
 GIVEN = f"First I look.\n{BY_HAND}So it is.\n</think>\n\\boxed{{5}}"
 FROM = ("synth.from=traces", "rollout.policy=hint_engineering", "engine.profile=nano")
-
-
-@pytest.fixture
-def engine(monkeypatch):
-    return use_fake_engine(monkeypatch, FakeEngine())
-
-
-@pytest.fixture
-def run(tmp_path):
-    with RunDirectory(tmp_path / "run") as run:
-        yield run
 
 
 def write(path, *givens, profile="nano"):

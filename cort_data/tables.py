@@ -214,7 +214,7 @@ def prefix_table(found: Comparison) -> Table:
         table.add_column(heading, justify="right" if heading else "left")
     for i, name in enumerate(found.measures):
         percent = 100 if name == "accuracy" else 1
-        values = (f"{percent * side[i]:.2f}" for side in found.values)
+        values = ("–" if (value := side[i]) is None else f"{percent * value:.2f}" for side in found.values)
         table.add_row(name + (" %" if percent > 1 else ""), *values, _difference(found.differences[i], percent))
     return table
 

@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from cort_data.errors import RunError
-from cort_data.evaluation.measures import Measured, measure
+from cort_data.evaluation.measures import measure
 from cort_data.evaluation.power import Need, need
 from cort_data.evaluation.scores import Score, read_scores
-from cort_data.grading import Verdict
 from cort_data.statistics import Interval
 
 
@@ -126,7 +125,7 @@ def _compare(first: list[Score], second: list[Score]) -> Compared:
         problems=len(common),
         only=(len(digests[0]) - len(common), len(digests[1]) - len(common)),
         samples=(len(sides[0]) / len(common), len(sides[1]) / len(common)),
-        values=(_values(measured[0]), _values(measured[1])),
+        values=(measured[0].values(), measured[1].values()),
         differences=measured[1].minus(measured[0]),
         needs={
             "accuracy": need(*(_of_problems(side, _right) for side in sides)),
@@ -141,13 +140,8 @@ def _ks(sides: Sequence[Sequence[Score]]) -> list[int]:
     return [2**i for i in range(fewest.bit_length())]
 
 
-def _values(measured: Measured) -> dict[str, float | None]:
-    values = measured.ratios.values()
-    return {n: None if v != v else float(v) for n, v in zip(measured.names, values, strict=True)}
-
-
 def _right(score: Score) -> float | None:
-    return None if score.verdict is Verdict.UNSCORED else float(score.verdict is Verdict.EQUAL)
+    return None if score.right is None else float(score.right)
 
 
 def _of_problems(scores: Iterable[Score], value: Any) -> dict[str, list[float]]:  # noqa: ANN401 - see the two callers

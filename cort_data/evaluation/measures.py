@@ -65,11 +65,18 @@ class Measured:
     """Both arrays `(M, P)`."""
     means: tuple[bool, ...]
     """`(M,)`: a mean over problems, and not a ratio of totals."""
+    present: Array
+    """`(P,)`: does the problem have a trace?"""
 
     def only(self, names: Sequence[str]) -> Ratios:
         """The ratios of some measures, in this order."""
         rows = [self.names.index(name) for name in names]
         return Ratios(self.ratios.numerator[rows], self.ratios.denominator[rows])
+
+    def values(self) -> dict[str, float | None]:
+        """Each measure; None where there is nothing to divide by."""
+        found = self.ratios.values()
+        return {name: None if np.isnan(v) else float(v) for name, v in zip(self.names, found, strict=True)}
 
     def intervals(self) -> dict[str, Interval | None]:
         """Each measure with its 95% interval."""
@@ -81,12 +88,15 @@ class Measured:
         return found
 
     def minus(self, first: Measured) -> dict[str, Interval | None]:
-        """The differences to another run of the same problems; a mean counts problems that have one on both sides."""
+        """The differences to another run of the same problems, over those that have traces on both sides.
+
+        A mean counts the problems that have a value on both.
+        """
         names = [name for name in self.names if name in first.names]
         both = [side.only(names) for side in (first, self)]
         means = np.array([self.means[self.names.index(name)] for name in names])
         common = (both[0].denominator > 0) & (both[1].denominator > 0)
-        kept = np.where(means[:, None], common, True)
+        kept = np.where(means[:, None], common, first.present * self.present > 0)
         masked = [Ratios(side.numerator * kept, side.denominator * kept) for side in both]
         return dict(zip(names, paired_differences(*masked), strict=True))
 
@@ -116,7 +126,8 @@ def measure(scores: Iterable[Score], problems: Sequence[str], ks: Sequence[int])
         for name, (top, bottom) in _totals(group).items():
             row(name)[0][i], row(name)[1][i] = top, bottom
     ratios = Ratios(np.stack([top for top, _ in rows.values()]), np.stack([bottom for _, bottom in rows.values()]))
-    return Measured(tuple(rows), ratios, tuple(name not in _TOTALS for name in rows))
+    present = np.array([float(i in samples) for i in range(size)])
+    return Measured(tuple(rows), ratios, tuple(name not in _TOTALS for name in rows), present)
 
 
 def _of_problem(samples: Sequence[Score], ks: Sequence[int]) -> dict[str, float]:

@@ -1,16 +1,20 @@
-"""Graded traces, one line each: all that the tables and comparisons of an evaluation are made of."""
+"""Graded traces, one line each: all that tables, comparisons and the report's page are made of."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from cort_data.errors import RunError
 from cort_data.evaluation.voting import answer_groups
-from cort_data.grading import Grade, Grader, Verdict
+from cort_data.grading import Grade, Grader, Verdict, extract_answer
+from cort_data.grading.verdict import unscored
+from cort_data.profiles import load_profile
 from cort_data.runs import write_atomically
 from cort_data.shards import FAILED, problem_digest
 from cort_data.trace import Origin, Trace, first_problem
@@ -49,44 +53,67 @@ class Score(BaseModel):
     """Model tokens after the last output; None where no code ran."""
     stop: str
 
+    @classmethod
+    def of(cls, trace: Trace, answer: str | None, grade: Grade, group: int | None, *, model: str, part: str) -> Self:
+        """A trace with its answer, the grade of that and the answer's class; `part` is the problem set."""
+        return cls(
+            model=model,
+            set=part,
+            policy=trace.policy,
+            problem=trace.problem.id,
+            digest=problem_digest(trace.problem).hex(),
+            released=trace.problem.released,
+            id=trace.id,
+            sample=trace.sample,
+            seed=trace.seed,
+            verdict=grade.verdict,
+            reason=grade.reason,
+            gold=trace.problem.answer,
+            answer=answer,
+            group=group,
+            hinted=any(segment.hint is not None for segment in trace.segments),
+            model_tokens=trace.kept_tokens,
+            hint_tokens=trace.tokens_by(Origin.HINT),
+            interpreter_tokens=trace.tokens_by(Origin.INTERPRETER),
+            generated=trace.generated_tokens,
+            calls=trace.calls,
+            after=trace.tokens_after_last_output,
+            stop=trace.stop_reason,
+        )
 
-def score_traces(
-    graded: Iterable[tuple[Trace, str | None, Grade]], grader: Grader, model: str, part: str
-) -> Iterator[Score]:
-    """The scores of (trace, answer, grade), in which the samples of a problem stand in a row."""
-    for _, samples in groupby(graded, key=lambda item: item[0].problem.id):
+    @property
+    def right(self) -> bool | None:
+        """None where the answer could not be judged."""
+        return None if self.verdict is Verdict.UNSCORED else self.verdict is Verdict.EQUAL
+
+
+def score_traces(traces: Iterable[Trace], grader: Grader, model: str, part: str) -> Iterator[tuple[Trace, Score]]:
+    """Grade traces, in which the samples of a problem stand in a row: each with its score, in their order.
+
+    A rollout that failed for an outside reason is unscored and has no vote.
+    """
+    for _, samples in groupby(_graded(traces, grader), key=lambda item: item[0].problem.id):
         rows = list(samples)
         votes = [None if trace.stop_reason in FAILED else answer for trace, answer, _ in rows]
         groups = answer_groups(votes, lambda one, other: grader.grade(one, other).verdict is Verdict.EQUAL)
         for (trace, answer, grade), group in zip(rows, groups, strict=True):
-            yield _score(trace, answer, grade, group, model, part)
+            yield trace, Score.of(trace, answer, grade, group, model=model, part=part)
 
 
-def _score(trace: Trace, answer: str | None, grade: Grade, group: int | None, model: str, part: str) -> Score:
-    return Score(
-        model=model,
-        set=part,
-        policy=trace.policy,
-        problem=trace.problem.id,
-        digest=problem_digest(trace.problem).hex(),
-        released=trace.problem.released,
-        id=trace.id,
-        sample=trace.sample,
-        seed=trace.seed,
-        verdict=grade.verdict,
-        reason=grade.reason,
-        gold=trace.problem.answer,
-        answer=answer,
-        group=group,
-        hinted=any(segment.hint is not None for segment in trace.segments),
-        model_tokens=trace.kept_tokens,
-        hint_tokens=trace.tokens_by(Origin.HINT),
-        interpreter_tokens=trace.tokens_by(Origin.INTERPRETER),
-        generated=trace.generated_tokens,
-        calls=trace.calls,
-        after=trace.tokens_after_last_output,
-        stop=trace.stop_reason,
-    )
+def _graded(traces: Iterable[Trace], grader: Grader) -> Iterator[tuple[Trace, str | None, Grade]]:
+    """Each trace with its answer and grade; some are read ahead."""
+    waiting: deque[tuple[Trace, str | None]] = deque()
+
+    def pairs() -> Iterator[tuple[str, str | None]]:
+        for trace in traces:
+            answer = extract_answer(trace.text, load_profile(trace.profile).think_close)
+            waiting.append((trace, answer))
+            yield trace.problem.answer, answer
+
+    for grade in grader.grade_many(pairs()):
+        trace, answer = waiting.popleft()
+        failed = trace.stop_reason in FAILED
+        yield trace, answer, unscored(f"the rollout failed: {trace.stop_reason}") if failed else grade
 
 
 def write_scores(path: Path, scores: Iterable[Score]) -> None:

@@ -11,19 +11,20 @@ import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from cort_data.errors import HintError
+from cort_data.evaluation.measures import Measured, measure
+from cort_data.evaluation.scores import score_traces
+from cort_data.evaluation.settings import TEST
 from cort_data.grading import Grader
 from cort_data.hints.policy import HintPolicy, by_priority, policy_base
 from cort_data.jobs import Job, rollout_seed
 from cort_data.progress import Meter
 from cort_data.recipe import Recipe
 from cort_data.rollout import Rollout, Rollouts
-from cort_data.search import SEARCHES, is_right
+from cort_data.search import SEARCHES
 from cort_data.sources import read_source
 from cort_data.stages.workshop import Workshop, open_workshop, policy_of
-from cort_data.statistics import Interval, Ratios, paired_differences
+from cort_data.statistics import Interval
 from cort_data.trace import Problem, Trace
 
 MEASURES = ("accuracy", "tokens_kept", "tokens_generated", "calls")
@@ -31,11 +32,10 @@ MEASURES = ("accuracy", "tokens_kept", "tokens_generated", "calls")
 
 @dataclass(frozen=True)
 class Pair:
-    """A trace under both policies, with whether each is right; one and the same where they never parted."""
+    """A trace under both policies; one and the same where they never parted."""
 
     first: Trace
     second: Trace
-    right: tuple[bool, bool]
     parted: bool
 
 
@@ -48,7 +48,8 @@ class Comparison:
     traces: int
     parted: int
     measures: tuple[str, ...]
-    values: tuple[tuple[float, ...], tuple[float, ...]]
+    values: tuple[tuple[float | None, ...], tuple[float | None, ...]]
+    """None where there is none, as the accuracy of answers that could not be judged."""
     differences: tuple[Interval | None, ...]
     """The second policy minus the first, paired by problem."""
 
@@ -73,7 +74,7 @@ async def compare(recipe: Recipe, first: str, second: str, problems: Sequence[Pr
             async with asyncio.TaskGroup() as group:
                 for _ in range(recipe.engine.in_flight):
                     group.create_task(worker())
-    return _summary((first, second), pairs, [problem.id for problem in problems])
+        return _summary((first, second), pairs, [problem.id for problem in problems], workshop.grader)
 
 
 def problems_of(recipe: Recipe, count: int | None) -> list[Problem]:
@@ -94,7 +95,6 @@ def _jobs(recipe: Recipe, problems: Iterable[Problem], samples: int) -> Iterator
 @dataclass(frozen=True)
 class _Parting:
     rollouts: Rollouts
-    grader: Grader
     policies: tuple[HintPolicy, HintPolicy]
 
     @classmethod
@@ -102,7 +102,7 @@ class _Parting:
         policies = policy_of(workshop.recipe, first), policy_of(workshop.recipe, second)
         both = by_priority(list({repr(hint): hint for policy in policies for hint in policy.hints}.values()))
         rollouts = replace(workshop.rollouts("none"), policy=HintPolicy(f"{first}|{second}", both))
-        return cls(rollouts, workshop.grader, policies)
+        return cls(rollouts, policies)
 
     async def run(self, job: Job) -> Pair:
         async with self.rollouts.start(job) as one:
@@ -120,39 +120,37 @@ class _Parting:
                                 else:
                                     rollout.policy.decline(firing, "not of this policy")
                             await asyncio.gather(self._finish(one), self._finish(other))
-                            return await self._pair(one, other)
+                            return Pair(one.trace(), other.trace(), parted=True)
                     await one.insert(firing, owed)
-        return await self._pair(one, one)
+        return Pair(trace := one.trace(), trace, parted=False)
 
     async def _finish(self, rollout: Rollout) -> None:
         with rollout.recording():
             await rollout.run()
 
-    async def _pair(self, first: Rollout, second: Rollout) -> Pair:
-        traces = [rollout.trace() for rollout in (first, second)]
-        close = self.rollouts.profile.think_close
-        right = [await is_right(self.grader, trace, close) for trace in traces]
-        return Pair(traces[0], traces[1], (right[0], right[1]), first is not second)
 
-
-def _summary(policies: tuple[str, str], pairs: Sequence[Pair], problems: Sequence[str]) -> Comparison:
+def _summary(policies: tuple[str, str], pairs: Iterable[Pair], problems: Sequence[str], grader: Grader) -> Comparison:
     at = {problem: i for i, problem in enumerate(problems)}
-    sums = np.zeros((2, len(MEASURES) + 1, len(problems)))
-    for pair in pairs:
-        for side, (trace, right) in enumerate(zip((pair.first, pair.second), pair.right, strict=True)):
-            row = (right, trace.kept_tokens, trace.generated_tokens, trace.calls, 1)
-            sums[side, :, at[trace.problem.id]] += row
-    ratios = [
-        Ratios(side[:-1] / np.maximum(side[-1], 1), np.repeat(np.minimum(side[-1:], 1), len(MEASURES), axis=0))
-        for side in sums
-    ]
-    first, second = (tuple(float(value) for value in ratio.values()) for ratio in ratios)
+    pairs = sorted(pairs, key=lambda pair: (at[pair.first.problem.id], pair.first.sample))
+    first, second = (
+        _measured(traces, problems, grader) for traces in ([p.first for p in pairs], [p.second for p in pairs])
+    )
+    differences = second.minus(first)
     return Comparison(
         policies=policies,
         problems=len(problems),
         traces=len(pairs),
         parted=sum(pair.parted for pair in pairs),
         measures=MEASURES,
-        values=(first, second),
-        differences=tuple(paired_differences(*ratios)),
+        values=(_values(first), _values(second)),
+        differences=tuple(differences[name] for name in MEASURES),
     )
+
+
+def _measured(traces: Iterable[Trace], problems: Sequence[str], grader: Grader) -> Measured:
+    return measure((score for _, score in score_traces(traces, grader, "", TEST)), problems, ())
+
+
+def _values(measured: Measured) -> tuple[float | None, ...]:
+    found = measured.values()
+    return tuple(found[name] for name in MEASURES)

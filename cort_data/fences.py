@@ -30,6 +30,7 @@ _OPEN = re.compile(r"(?P<indent>[ \t]*)(?P<fence>`{3,}|~{3,})[ \t]*(?P<info>[^\s
 _GLUED = re.compile(r"(?P<fence>(?<!`)`{3,})(?P<info>python3|python|py|output|notice)[ \t\r]*$", re.IGNORECASE)
 _WHITE = re.compile(r"[ \t\r\n]*")
 _RUN = re.compile(r"[ \t]*(?P<fence>`{3,}|~{3,})")
+_BEGUN = re.compile(r"\A[ \t\r]*(?:[`~]|\Z)|`")
 
 
 class PieceKind(StrEnum):
@@ -112,6 +113,12 @@ class FenceScanner:
         if self._open is None or self._open.kind is not PieceKind.CODE or self._closing:
             return None
         return self._open.start
+
+    @property
+    def certain(self) -> int:
+        """How much of the text is what it is, whatever comes next: after it, the last line may become a fence."""
+        begun = _BEGUN.search(self._line)
+        return self._line_start + (begun.start() if begun else len(self._line))
 
     def feed(self, text: str) -> Mark | None:
         """Take more text; return the first block closed or forged fence found in it, if any."""

@@ -12,7 +12,7 @@ error ends the run.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -120,6 +120,8 @@ class Rollout:
     """A hint that fired in the trace to begin from, and goes in where it ends now."""
     stop: Stop | None = None
     error: str | None = None
+    watch: Callable[[], None] | None = None
+    """Called when the text has grown; what of it stays is `transcript.settled`."""
 
     async def open(self) -> None:
         """Encode the prompt, and take over the beginning of the job's trace if it has one."""
@@ -303,6 +305,7 @@ class Rollout:
                     self.view.append(Kind.CODE if in_code else Kind.TEXT, Origin.MODEL, chunk.text)
                 if mark is not None:
                     break
+                self._grown()
                 if not self.transcript.in_code and (firing := self.policy.observe(self.view)) is not None:
                     break
         if mark is not None:
@@ -376,6 +379,11 @@ class Rollout:
         text = feedback(kind, body)
         await self.transcript.append_feedback(kind, text)
         self.view.append(kind, Origin.INTERPRETER if kind is Kind.OUTPUT else Origin.SYSTEM, text)
+        self._grown()
+
+    def _grown(self) -> None:
+        if self.watch is not None:
+            self.watch()
 
     def _record(self, kind: str, dropped: Dropped) -> None:
         self.events.append(Event(kind=kind, tokens=dropped.tokens, text=dropped.text))

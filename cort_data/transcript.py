@@ -66,6 +66,12 @@ class Transcript:
         return self._scanner.open_block is not None
 
     @property
+    def settled(self) -> int:
+        """Characters that nothing takes back but a hint: whole tokens, up to where a fence may have begun."""
+        certain = self._scanner.certain
+        return next((end for end in reversed(self._ends) if end <= certain), self._run_start)
+
+    @property
     def tokens(self) -> int:
         """Tokens of prompt and completion so far; an underestimate where the engine gives no ids."""
         if self._ids is not None:

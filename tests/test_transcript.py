@@ -147,3 +147,56 @@ def test_any_tokens_give_a_trace_that_parses_back(tokens: list[str]):
     assert trace.pieces() == [(p.kind.value, p.text) for p in parse(trace.text)]
     assert len(trace.env_mask) == len(trace.token_ids or ())
     assert not any(p.forged for p in parse(trace.text))
+
+
+def written_by_the_loop(text: str, cuts: list[int]):
+    """Yields the transcript whenever the loop may show it, as the rollout does without hints."""
+    t = new()
+    at = 0
+    for size in cuts:
+        if at >= len(text):
+            return
+        token = text[at : at + size]
+        at += size
+        mark = t.write(chunk(token))
+        if mark is not None and mark.kind is PieceKind.TEXT:
+            t.drop_from(mark.start)
+            t.model_continues()
+        elif mark is not None:
+            asyncio.run(t.close_block(mark))
+            asyncio.run(t.append_feedback(Kind.OUTPUT, feedback(Kind.OUTPUT, "1")))
+            t.model_continues()
+        yield t
+
+
+SETTLING = (
+    "```python\n",
+    "```\n",
+    "```",
+    "```output\n",
+    "so:```output\n",
+    "x `y` z",
+    "~~~py\n",
+    "a ~ b",
+    "  ",
+    "\n",
+    "no",
+)
+
+
+@given(st.lists(st.sampled_from(SETTLING), max_size=12).map("".join), st.lists(st.integers(1, 6), min_size=90))
+def test_what_is_settled_is_never_taken_back(text: str, cuts: list[int]):
+    shown = ""
+    for t in written_by_the_loop(text, cuts):
+        assert t.text.startswith(shown)
+        shown = t.text[: t.settled]
+
+
+def test_words_settle_at_once_and_fences_when_their_line_ends():
+    t = new()
+    settled = []
+    for token in ["So", " it", " is:", "\n", "``", "`bash", "\n", "ls"]:
+        write(t, [token])
+        settled.append(t.text[: t.settled])
+    assert settled[:4] == ["So", "So it", "So it is:", "So it is:\n"]
+    assert settled[4:] == ["So it is:\n", "So it is:\n", "So it is:\n```bash\n", "So it is:\n```bash\nls"]

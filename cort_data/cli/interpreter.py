@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import secrets
 import socket
 from pathlib import Path
@@ -11,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cort_data.cli.keys import given_key
 from cort_data.errors import InterpreterError
 
 if TYPE_CHECKING:
     from cort_data.interpreter.remote.hosting import Bounds
 
 TOKEN_VARIABLE = "CORT_INTERPRETER_TOKEN"
-TOKEN_CHARS = 16
 
 app = typer.Typer(help="The interpreter as a server.", no_args_is_help=True)
 
@@ -52,11 +51,11 @@ def serve_command(
     """
     try:
         from cort_data.interpreter.remote.hosting import Bounds
-        from cort_data.interpreter.remote.serve import listen
+        from cort_data.web import listen
     except ModuleNotFoundError as error:
         raise InterpreterError(f'{error.name} is missing; pip install "cort-data[serve]"') from None
     bounds = Bounds(sessions=max_sessions, timeout_s=timeout, memory_mb=memory, idle_s=idle)
-    token = _given_token(token_file)
+    token = given_key("--token-file", token_file, TOKEN_VARIABLE)
     with listen(host, port) as listener:
         asyncio.run(_serve(isolation, bounds, listener, token))
 
@@ -73,8 +72,9 @@ async def _serve(isolation: str, bounds: Bounds, listener: socket.socket, given:
 
 def _announce(listener: socket.socket, isolation: str, bounds: Bounds, made: str | None) -> None:
     """Say where the server is and how to use it; a token is shown only if it was made here."""
-    address, port = listener.getsockname()[:2]
-    url = f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
+    from cort_data.web import address_of
+
+    url = address_of(listener)
     lines = [
         f"interpreter at {url}, isolation {isolation}, at most {bounds.sessions} sessions; on the client:",
         f"  export {TOKEN_VARIABLE}={made or '...  # the token that you gave'}",
@@ -82,26 +82,3 @@ def _announce(listener: socket.socket, isolation: str, bounds: Bounds, made: str
         f"  cort run RECIPE --set interpreter.backend=remote --set interpreter.url={url}",
     ]
     typer.echo("\n".join(lines), err=True)
-
-
-def _given_token(file: Path | None) -> str | None:
-    """The token of the file or the environment; None if there is neither."""
-    given = os.environ.get(TOKEN_VARIABLE) if file is None else _read(file)
-    if given is None:
-        return None
-    token = given.strip()
-    if len(token) < TOKEN_CHARS or len(token.split()) != 1:
-        raise InterpreterError(
-            f"{file or TOKEN_VARIABLE}: expected a token of at least {TOKEN_CHARS} characters without spaces, got "
-            f'{len(token)}; make one with: python -c "import secrets; print(secrets.token_urlsafe())"'
-        )
-    return token
-
-
-def _read(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except OSError as error:
-        raise InterpreterError(f"--token-file: cannot read {file}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise InterpreterError(f"--token-file: {file} is not UTF-8 text") from None

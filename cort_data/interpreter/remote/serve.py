@@ -7,11 +7,8 @@ machines it belongs behind a proxy that speaks TLS, or at the end of a tunnel.
 from __future__ import annotations
 
 import asyncio
-import hmac
-import signal
 import socket
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import TypeVar
 
@@ -22,7 +19,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from cort_data.errors import InterpreterError
 from cort_data.interpreter.base import Interpreter
@@ -37,12 +34,12 @@ from cort_data.interpreter.remote.protocol import (
     decode_code,
     encode_result,
 )
+from cort_data.web import BACKLOG, KeyGuard, body_of, signals_only_end_the_server
 
 RETRY_AFTER_S = 1
 KEEP_ALIVE_S = 120
 """Longer than clients keep an unused connection, so that they do not send into one that is being closed."""
 SHUTDOWN_S = 5
-BACKLOG = 2048
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -67,7 +64,8 @@ class Service:
             Route(cell, self.cancel, methods=["DELETE"]),
         ]
         errors = {InterpreterError: _on_error, HTTPException: _on_http_error, ClientDisconnect: _on_hang_up}
-        return TokenGuard(Starlette(routes=routes, exception_handlers=errors), token)
+        refusal = _complaint(HTTPStatus.UNAUTHORIZED, "the token is missing or wrong", {"WWW-Authenticate": "Bearer"})
+        return KeyGuard(Starlette(routes=routes, exception_handlers=errors), token, refusal)
 
     async def status(self, _request: Request) -> Response:
         """What this server is and has."""
@@ -84,12 +82,12 @@ class Service:
 
     async def heartbeat(self, request: Request) -> Response:
         """Keep a client's sessions."""
-        self._host.keep(_parsed(Heartbeat, await _body(request)).sessions)
+        self._host.keep(_parsed(Heartbeat, await body_of(request, MAX_BODY_BYTES)).sessions)
         return _done()
 
     async def open(self, request: Request) -> Response:
         """Open a session."""
-        asked = _parsed(OpenRequest, await _body(request))
+        asked = _parsed(OpenRequest, await body_of(request, MAX_BODY_BYTES))
         await self._host.open(request.path_params["session"], asked.seed, asked.limits.limits())
         return _done()
 
@@ -101,7 +99,7 @@ class Service:
     async def run(self, request: Request) -> Response:
         """Run a cell."""
         try:
-            code = decode_code(await _body(request))
+            code = decode_code(await body_of(request, MAX_BODY_BYTES))
         except UnicodeDecodeError as error:
             raise RefusedError(HTTPStatus.UNPROCESSABLE_ENTITY, f"the code is not UTF-8 (byte {error.start})") from None
         names = request.path_params
@@ -120,26 +118,6 @@ class Service:
         return _done()
 
 
-class TokenGuard:
-    """Lets through who has the token; nothing else of the server can be reached or seen without."""
-
-    def __init__(self, app: ASGIApp, token: str) -> None:
-        self._app = app
-        self._expected = f"Bearer {token}".encode()
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request."""
-        if self._holds_token(scope):
-            await self._app(scope, receive, send)
-            return
-        refusal = _complaint(HTTPStatus.UNAUTHORIZED, "the token is missing or wrong", {"WWW-Authenticate": "Bearer"})
-        await refusal(scope, receive, send)
-
-    def _holds_token(self, scope: Scope) -> bool:
-        given = dict(scope["headers"]).get(b"authorization", b"")
-        return hmac.compare_digest(given, self._expected)
-
-
 async def serve(interpreter: Interpreter, isolation: str, bounds: Bounds, listener: socket.socket, token: str) -> None:
     """Serve until SIGINT or SIGTERM; then end all sessions. Closes the listener."""
     host = SessionHost(interpreter, bounds)
@@ -156,28 +134,11 @@ async def serve(interpreter: Interpreter, isolation: str, bounds: Bounds, listen
     )
     reaper = asyncio.create_task(host.end_idle())
     try:
-        with _signals_only_end_the_server():
+        with signals_only_end_the_server():
             await _Server(config, host).serve(sockets=[listener])
     finally:
         reaper.cancel()
         await host.close()
-
-
-def listen(address: str, port: int) -> socket.socket:
-    """A socket to serve on; port 0 takes a free one. Raises InterpreterError."""
-    try:
-        family, kind, protocol, _, name = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0]
-        # with the protocol named, asyncio sends small answers at once; else they wait 40 ms for more
-        listener = socket.socket(family, kind, protocol)
-        with suppress(AttributeError):
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(name)
-        listener.listen(BACKLOG)
-    except OSError as error:
-        raise InterpreterError(
-            f"cannot listen on {address}:{port}: {error.strerror}; choose another --port or --host"
-        ) from None
-    return listener
 
 
 class _Server(uvicorn.Server):
@@ -191,29 +152,6 @@ class _Server(uvicorn.Server):
         """End sessions, then connections."""
         await self._host.close()
         await super().shutdown(sockets)
-
-
-@contextmanager
-def _signals_only_end_the_server() -> Iterator[None]:
-    """Uvicorn raises a signal again once it has ended; the interpreter is still to be closed then."""
-    before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-async def _body(request: Request) -> bytes:
-    parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size > MAX_BODY_BYTES:
-            raise RefusedError(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the request is too large; at most {MAX_BODY_BYTES} bytes"
-            )
-        parts.append(part)
-    return b"".join(parts)
 
 
 def _parsed(message: type[M], body: bytes) -> M:

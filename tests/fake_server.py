@@ -279,13 +279,10 @@ class FakeServer:
 
 
 @contextlib.contextmanager
-def serving(behaviour):
-    """Serve on a free port in a thread; gives the base address."""
+def serving_app(app):
+    """Serve an app on a free port in a thread; gives the base address."""
     listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(
-        FakeServer(behaviour).app(), log_level="critical", lifespan="off", timeout_graceful_shutdown=0
-    )
-    server = uvicorn.Server(config)
+    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off", timeout_graceful_shutdown=0))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     try:
@@ -294,6 +291,11 @@ def serving(behaviour):
         server.should_exit = True
         thread.join()
         listener.close()
+
+
+def serving(behaviour):
+    """Serve a fake server of this behaviour."""
+    return serving_app(FakeServer(behaviour).app())
 
 
 def refused_address():

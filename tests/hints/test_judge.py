@@ -2,12 +2,10 @@
 
 import asyncio
 import contextlib
-import socket
-import threading
 
 import pytest
-import uvicorn
 from builders import InProcess, make_trace
+from fake_server import refused_address, serving_app
 from hint_samples import BY_HAND, PROBLEM, WORK, hint_file, said
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse, PlainTextResponse
@@ -57,23 +55,8 @@ class Model:
 @contextlib.contextmanager
 def serving(*answers):
     model = Model(*answers)
-    listener = socket.create_server(("127.0.0.1", 0))
-    app = Starlette(routes=[Route("/v1/chat/completions", model.chat, methods=["POST"])])
-    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off", timeout_graceful_shutdown=0))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    model.url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
-    try:
+    with serving_app(Starlette(routes=[Route("/v1/chat/completions", model.chat, methods=["POST"])])) as model.url:
         yield model
-    finally:
-        server.should_exit = True
-        thread.join()
-        listener.close()
-
-
-def refused_address():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
 
 
 def judge(url, **fields):

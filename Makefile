@@ -1,5 +1,5 @@
 # Two commands for a user (demo, test), the rest for developers. Both create their environment themselves.
-.PHONY: demo test check docs test-vllm bench-interpreter clean
+.PHONY: demo reproduce test check docs test-vllm bench-interpreter clean
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
@@ -18,6 +18,10 @@ INSTALL = $(PYTHON) -m venv $(ENV) \
 demo: $(ENV)/.train  ## the whole pipeline with the embedded models, on a CPU
 	$(BIN)/cort run nano
 	$(BIN)/cort report runs/nano
+
+reproduce: $(ENV)/.train  ## the miniature of the papers' tables, on a CPU; goes on where it was stopped
+	$(BIN)/python benchmarks/reproduce.py runs/reproduce
+	$(BIN)/cort report --results
 
 test: $(ENV)/.dev $(USER_ENV)/.done  ## all tests that need no server, no GPU and no network
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal

@@ -31,6 +31,7 @@ from cort_data.recipe import Recipe, StageName
 from cort_data.runs import RunDirectory, StageFolder
 from cort_data.trace import Trace
 from cort_data.training import processes
+from cort_data.training.lineage import MODEL
 from cort_data.training.settings import SftSettings
 from cort_data.training.sources import read_sources
 
@@ -240,8 +241,6 @@ def _manifest(lineage: Lineage, result: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _checkpoint(folder: Path, manifest: Mapping[str, Any]) -> Checkpoint:
-    from cort_data.training.model import MODEL
-
     return Checkpoint(
         path=folder / MODEL,
         run_id=manifest["run_id"],

@@ -5,10 +5,9 @@ from __future__ import annotations
 from cort_data.errors import RunError
 from cort_data.recipe import StageName
 from cort_data.runs import RunDirectory
+from cort_data.training.lineage import MODEL
 
 STAGES = (StageName.SFT, StageName.RFT, StageName.DISTILL)
-MODEL = "model"
-"""The folder of a fine-tuned model in that of its training."""
 
 
 def model_of(run: RunDirectory, name: str) -> str:

@@ -12,6 +12,8 @@ from typing import Any
 
 from cort_data.runs import write_atomically
 
+MODEL = "model"
+"""The folder of a fine-tuned model in that of its training."""
 LINEAGE_FILE = "lineage.json"
 CARD_FILE = "README.md"
 _LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate")

@@ -16,28 +16,29 @@ from transformers.utils import logging
 from cort_data.errors import TrainingError
 from cort_data.stages.workshop import known_folder
 from cort_data.training import attention
+from cort_data.training.lineage import MODEL
 from cort_data.training.settings import SftSettings
 
 if TYPE_CHECKING:
     from peft import LoraConfig
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-MODEL = "model"
 ADAPTER = "adapter"
 _LOAD_ERRORS = (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError)
 
 
-def find_base(name: str) -> Path:
-    """The folder of a base model: a folder, `nano-NAME`, or a Hub id, which is downloaded. Raises TrainingError."""
+def find_base(name: str, key: str = "sft.model") -> Path:
+    """The folder of a model: a folder, `nano-NAME`, or a Hub id, which is downloaded.
+
+    Raises TrainingError; `key` is the option that it names.
+    """
     folder = known_folder(name)
     if folder.is_dir():
         if (folder / "config.json").is_file():
             return folder
-        raise TrainingError(f"sft.model: {folder} has no config.json; expected a model in Hugging Face format")
+        raise TrainingError(f"{key}: {folder} has no config.json; expected a model in Hugging Face format")
     if name.count("/") != 1 or name.startswith((".", "/")):
-        raise TrainingError(
-            f"sft.model: there is no model {name!r}: no such folder, and no Hub id of the form OWNER/NAME"
-        )
+        raise TrainingError(f"{key}: there is no model {name!r}: no such folder, and no Hub id of the form OWNER/NAME")
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
@@ -45,9 +46,7 @@ def find_base(name: str) -> Path:
         return Path(snapshot_download(name, allow_patterns=["*.json", "*.safetensors", "*.jinja", "*.txt", "*.model"]))
     except (HfHubHTTPError, LocalEntryNotFoundError, HFValidationError, OSError) as error:
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise TrainingError(
-            f"sft.model: the base model {name!r} is no folder, and the Hub does not give it: {first}"
-        ) from None
+        raise TrainingError(f"{key}: the model {name!r} is no folder, and the Hub does not give it: {first}") from None
 
 
 def load_base(folder: Path, settings: SftSettings) -> PreTrainedModel:

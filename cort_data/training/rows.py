@@ -156,14 +156,15 @@ class RowMaker:
         written = convert(trace, self.student.profile)
         shared = self._shares_ids(written)
         pieces = self._pieces(written)
-        astray = 0
-        for i, piece in enumerate(pieces):
+        astray, altered = 0, False
+        for piece in pieces:
             new = piece.ids if shared and piece.ids is not None else self.student.encode(piece.text)
             ids += new
             labels += new if piece.trained else [IGNORED] * len(new)
             origins += [piece.origin] * len(new)
-            if piece.trained and not piece.altered and any(p.altered for p in pieces[:i]):
+            if piece.trained and not piece.altered and altered:
                 astray += len(new)
+            altered |= bool(piece.altered)
         if trace.stop_reason in ENDED and ids[-1] not in self.student.ends:
             ids, labels, origins = [*ids, self.student.end], [*labels, self.student.end], [*origins, Origin.MODEL]
         return TokenRow(

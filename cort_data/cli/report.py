@@ -24,7 +24,8 @@ def report(
 ) -> None:
     """Write the report of a run: one HTML page that needs nothing else, and its figures as SVG files beside it.
 
-    The page of a run that is not finished says what is missing. All traces are graded again for it.
+    The page of a run that is not finished says what is missing. The verdicts of a finished evaluation are its own;
+    other traces are graded for the page.
 
     Examples: `cort report runs/nano` · `cort report runs/nano --out nano.html` · `cort report --results`
     """

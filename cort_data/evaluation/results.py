@@ -6,6 +6,7 @@ The files are there only while they are complete: more traces to write, and they
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +25,11 @@ RESULTS = "results.json"
 UNSCORED = "unscored.jsonl"
 NANO_NOTE = "The nano world tests the mechanism; its numbers say nothing about models of useful size."
 _DOUBT = {"model", "set", "policy", "id", "problem", "gold", "answer", "reason"}
+
+
+def folder_name(model: str) -> str:
+    """The name of a model's folder in that of the evaluation."""
+    return re.sub(r"[^A-Za-z0-9.]+", "-", model).strip("-")
 
 
 def write(folder: Path, recipe: Recipe, rows: Sequence[Row]) -> None:

@@ -1,4 +1,4 @@
-"""Accuracy under a token cap, pass@k and the spread of lengths, from the samples of a row."""
+"""Accuracy under a token cap, pass@k and the spread of lengths, from scores."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cort_data.report.row import Sample
-from cort_data.statistics import Array, Interval, share_interval
-from cort_data.statistics import pass_at_k as chance
+from cort_data.evaluation.rows import Line
+from cort_data.evaluation.scores import Score
+from cort_data.statistics import Interval, share_interval
 
 CAPS = 36
 PERCENTILES = (5, 25, 50, 75, 95)
+_PASS = "pass@"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,54 +25,35 @@ class Point:
     y: Interval
 
 
-def caps_of(samples: Sequence[Sample]) -> list[int]:
+def caps_of(scores: Sequence[Score]) -> list[int]:
     """Token caps from the shortest trace to the longest, evenly spaced on a logarithmic scale."""
-    lengths = [s.generated for s in samples if s.generated]
+    lengths = [s.generated for s in scores if s.generated]
     if not lengths:
         return []
     low, high = min(lengths), max(lengths)
     return sorted({round(cap) for cap in np.geomspace(low, high, CAPS)} | {high})
 
 
-def accuracy_at_caps(samples: Sequence[Sample], caps: Sequence[int]) -> list[Point]:
+def accuracy_at_caps(scores: Sequence[Score], caps: Sequence[int]) -> list[Point]:
     """What the accuracy would be if generation had stopped at a cap: a right trace counts if it is not longer."""
-    by_problem = _scored(samples)
-    if not by_problem or not caps:
-        return []
-    shares = [
-        [sum(bool(s.right) and s.generated <= cap for s in found) / len(found) for found in by_problem] for cap in caps
-    ]
-    return _points(caps, np.array(shares))
+    judged: dict[str, list[Score]] = defaultdict(list)
+    for score in scores:
+        if score.right is not None:
+            judged[score.problem].append(score)
+    points = []
+    for cap in caps:
+        shares = [sum(bool(s.right) and s.generated <= cap for s in found) / len(found) for found in judged.values()]
+        if (interval := share_interval(np.array(shares))) is not None:
+            points.append(Point(cap, interval))
+    return points
 
 
-def pass_at_k(samples: Sequence[Sample]) -> list[Point]:
-    """Unbiased pass@k for k up to the most samples of a problem; a problem with fewer than k is left out at that k."""
-    by_problem = _scored(samples)
-    most = max((len(found) for found in by_problem), default=0)
-    ks = range(1, most + 1)
-    value = np.full((most, len(by_problem)), np.nan)
-    for p, found in enumerate(by_problem):
-        n, right = len(found), sum(bool(s.right) for s in found)
-        for k in range(1, n + 1):
-            value[k - 1, p] = chance(n, right, k)
-    return _points(ks, value)
+def pass_at_ks(line: Line) -> list[Point]:
+    """pass@k at each k of the evaluation."""
+    found = {int(name.removeprefix(_PASS)): value for name, value in line.intervals.items() if name.startswith(_PASS)}
+    return [Point(k, value) for k, value in sorted(found.items()) if value is not None]
 
 
-def spread(samples: Sequence[Sample]) -> list[float]:
-    """The `PERCENTILES` of the generated tokens; empty without samples."""
-    return [float(v) for v in np.percentile([s.generated for s in samples], PERCENTILES)] if samples else []
-
-
-def _scored(samples: Sequence[Sample]) -> list[list[Sample]]:
-    """The judged samples of each problem."""
-    found: dict[str, list[Sample]] = defaultdict(list)
-    for sample in samples:
-        if sample.right is not None:
-            found[sample.problem].append(sample)
-    return list(found.values())
-
-
-def _points(xs: Sequence[float], shares: Array) -> list[Point]:
-    """`shares` `(X, P)`, one a problem; nan leaves it out."""
-    found = [(x, share_interval(row)) for x, row in zip(xs, shares, strict=True)]
-    return [Point(float(x), interval) for x, interval in found if interval is not None]
+def spread(scores: Sequence[Score]) -> list[float]:
+    """The `PERCENTILES` of the generated tokens; empty without scores."""
+    return [float(v) for v in np.percentile([s.generated for s in scores], PERCENTILES)] if scores else []

@@ -1,33 +1,43 @@
 """A run directory read for its report: what is complete, the rows of its traces, and the funnel.
 
-Traces are read one at a time and graded on the way; what is kept of each is a few numbers (`row.Sample`). A run that
-is not finished is read as far as it is, and `missing` says what is not there.
+Traces are read one at a time; what is kept of each is a few numbers. The verdicts of a finished evaluation are its own
+(`eval/scores.jsonl`); all other traces are graded on the way, by the recipe's graders. A run that is not finished is
+read as far as it is, and `missing` says what is not there.
 """
 
 from __future__ import annotations
 
 import json
-import re
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import ValidationError
 
 from cort_data.behaviour import observe
 from cort_data.errors import RunError, TraceError
+from cort_data.evaluation import results
+from cort_data.evaluation.rows import Average, Line, averages, split, tabulate
+from cort_data.evaluation.scores import FILE as SCORES
+from cort_data.evaluation.scores import Score, read_scores, score_traces
+from cort_data.evaluation.settings import TEST, EvalSettings
+from cort_data.evaluation.wordings import seen_wordings
 from cort_data.filters.base import first_drop
-from cort_data.grading import Grader, Verdict, extract_answer
+from cort_data.grading import Grader
+from cort_data.grading.rules import DEFAULT as GRADERS
 from cort_data.json_lines import ticking
 from cort_data.profiles import load_profile
 from cort_data.recipe import StageName
-from cort_data.report.row import Row
-from cort_data.shards import FAILED, TraceStore
+from cort_data.report.row import SYNTH, Row, short_names
+from cort_data.runs import RunDirectory
+from cort_data.shards import TraceStore
 from cort_data.stages.filter import DROPPED_FILE, KEPT_FILE
-from cort_data.trace import Trace
+from cort_data.stages.trained import is_there, model_of
+from cort_data.trace import Trace, first_problem
 from cort_data.traces_io import read_traces
 
 SHOWN = 600
@@ -71,6 +81,8 @@ class RunData:
     """What synthesis wrote, and what rejection fine-tuning sampled, one a round."""
     rows: list[Row] = field(default_factory=list)
     """The evaluation's, one a model and policy."""
+    lines: list[Line] = field(default_factory=list)
+    """The evaluation's tables."""
     funnels: list[Funnel] = field(default_factory=list)
 
     @property
@@ -83,6 +95,16 @@ class RunData:
         """The evaluation's first, so that a row has one colour in all figures."""
         return [*self.rows, *self.written]
 
+    @property
+    def sets(self) -> list[str]:
+        """The problem sets of the evaluation."""
+        return list(dict.fromkeys(line.row.set for line in self.lines))
+
+    @property
+    def averages(self) -> list[Average]:
+        """Means over the problem sets."""
+        return list(averages(self.lines))
+
 
 def read_run(path: Path, tell: Callable[[str], None] = lambda _: None) -> RunData:
     """Read a run. Raises RunError if it is none, or has no traces. `tell` hears what is being read."""
@@ -90,20 +112,11 @@ def read_run(path: Path, tell: Callable[[str], None] = lambda _: None) -> RunDat
     for file in sorted(path.rglob("manifest.json")):
         run.manifests[file.parent.relative_to(path).as_posix()] = json.loads(file.read_text("utf-8"))
     run.missing = list(_missing(run))
-    with Grader() as grader:
-        for folder in _trace_folders(path):
-            name = folder.relative_to(path).as_posix()
-            tell(f"reading {name}")
-            stage, _, part = name.partition("/")
-            if stage == StageName.EVAL:
-                model, _, policy = part.rpartition("/")
-                run.rows.append(row := Row(part, model, policy))
-            else:
-                run.written.append(row := Row(name.removesuffix("/synth"), "", ""))
-            _fill(row, _stored(folder), grader)
-        run.rows.sort(key=lambda row: _place(run.recipe, row))
-    run.missing += [f"{row.name}: {row.error}" for row in run.all_rows if row.error]
-    if not any(row.samples for row in run.all_rows):
+    with Grader(rules=run.recipe.get("graders") or GRADERS) as grader:
+        reader = _Reader(run, grader, tell)
+        reader.read_evaluation()
+        reader.read_written()
+    if not any(row.scores for row in run.all_rows):
         raise RunError(f"{path}: no traces in there yet; run it first, as in: cort run RECIPE --run-dir {path}")
     run.funnels = [_funnel(file.parent, path) for file in sorted(path.rglob(KEPT_FILE))]
     return run
@@ -131,21 +144,8 @@ def _missing(run: RunData) -> Iterator[str]:
             yield f"{folder.relative_to(run.path).as_posix()} is not complete; what it has so far is shown"
         if not written:
             yield f"the stage {stage} has not been run, or was not finished"
-        elif stage == StageName.EVAL and not (run.path / stage / "results.json").is_file():
+        elif stage == StageName.EVAL and not (run.path / stage / results.RESULTS).is_file():
             yield "the results of the stage eval are not written yet (eval/results.json)"
-
-
-def _place(recipe: dict[str, Any], row: Row) -> tuple[int, str, int]:
-    """In the recipe's order of models, and of policies within a model."""
-    section = recipe.get("eval") or {}
-    models = [re.sub(r"[^A-Za-z0-9.]+", "-", str(model)).strip("-") for model in section.get("models") or ()]
-    policies = list(section.get("policies") or ())
-    return _index(models, row.model), row.model, _index(policies, row.policy)
-
-
-def _index(names: list[str], name: str) -> int:
-    """Where a name stands; after all others if nowhere."""
-    return names.index(name) if name in names else len(names)
 
 
 def _trace_folders(folder: Path) -> list[Path]:
@@ -153,28 +153,132 @@ def _trace_folders(folder: Path) -> list[Path]:
     return sorted({file.parent for file in folder.rglob("traces-*.jsonl")})
 
 
-def _stored(folder: Path) -> Iterator[Trace]:
-    """The traces of a stage, each as it was written last."""
-    with TraceStore(folder) as store:
-        yield from store.read(list(store.index))
+@dataclass(frozen=True)
+class _Arm:
+    """A folder of the evaluation: a model, a problem set and a policy."""
+
+    folder: Path
+    model: str
+    set: str
+    policy: str
 
 
-def _fill(row: Row, traces: Iterable[Trace], grader: Grader) -> None:
-    """Grade and count traces; a trace that this version cannot read ends the row, which says so."""
-    waiting: deque[tuple[Trace, str]] = deque()
+@dataclass
+class _Reader:
+    """Fills the rows of a run."""
 
-    def pairs() -> Iterator[tuple[str, str | None]]:
-        try:
-            for trace in ticking(traces, row.name):
-                waiting.append((trace, close := load_profile(trace.profile).think_close))
-                yield trace.problem.answer, extract_answer(trace.text, close)
-        except TraceError as error:
-            row.error = f"only {len(row.samples) + len(waiting)} traces could be read ({error})"
+    run: RunData
+    grader: Grader
+    tell: Callable[[str], None]
 
-    for grade in grader.grade_many(pairs()):
-        trace, close = waiting.popleft()
-        verdict = Verdict.UNSCORED if trace.stop_reason in FAILED else grade.verdict
-        row.add(trace, verdict, observe(trace, close))
+    def read_evaluation(self) -> None:
+        """The rows and the tables of the evaluation."""
+        settings = _settings(self.run)
+        arms = sorted(self._arms(), key=lambda arm: _place(arm, self._models(), settings))
+        names = short_names(list(dict.fromkeys(arm.model for arm in arms)))
+        known: dict[tuple[str, str, str], list[Score]] = defaultdict(list)
+        for score in self._finished():
+            known[score.model, score.set, score.policy].append(score)
+        rows: dict[tuple[str, str], Row] = {}
+        parts = []
+        for arm in arms:
+            key = arm.model, arm.policy
+            row = rows.setdefault(key, Row(f"{names[arm.model]} {arm.policy}", *key))
+            scores = known.get((arm.model, arm.set, arm.policy))
+            if scores or not known:
+                found = self._add(row, arm, scores)
+                parts += split(found, settings.cutoffs.get(arm.model), self._has_seen(arm.model))
+        self.run.rows = [row for row in rows.values() if row.scores]
+        self.run.lines = tabulate(parts, settings)
+
+    def read_written(self) -> None:
+        """What synthesis and the rounds of rejection fine-tuning wrote."""
+        for folder in _trace_folders(self.run.path):
+            name = folder.relative_to(self.run.path).as_posix()
+            if not name.startswith(f"{StageName.EVAL}/"):
+                row = Row(name.removesuffix("/synth"), "", "")
+                self._add(row, _Arm(folder, "", SYNTH, ""))
+                self.run.written.append(row)
+
+    def _models(self) -> list[str]:
+        """Of the recipe."""
+        recipe = self.run.recipe
+        named = [*((recipe.get("eval") or {}).get("models") or ()), (recipe.get("engine") or {}).get("model")]
+        return [str(model) for model in named if model]
+
+    def _arms(self) -> Iterator[_Arm]:
+        names = {results.folder_name(model): model for model in self._models()}
+        root = self.run.path / StageName.EVAL
+        for folder in _trace_folders(root):
+            model, *part, policy = folder.relative_to(root).parts
+            yield _Arm(folder, names.get(model, model), part[0] if part else TEST, policy)
+
+    def _finished(self) -> list[Score]:
+        """The scores of a finished evaluation."""
+        return read_scores(self.run.path) if (self.run.path / StageName.EVAL / SCORES).is_file() else []
+
+    def _has_seen(self, model: str) -> bool:
+        """Is it known which hint wordings the model's corpus has?"""
+        directory = RunDirectory(self.run.path)
+        return is_there(directory, model) and seen_wordings(model_of(directory, model)) is not None
+
+    def _add(self, row: Row, arm: _Arm, known: list[Score] | None = None) -> list[Score]:
+        """Read traces into a row, and grade those that have no scores yet. Returns the scores.
+
+        A trace that this version cannot read ends the folder, and the page says so.
+        """
+        name = arm.folder.relative_to(self.run.path).as_posix()
+        self.tell(f"reading {name}")
+        before = len(row.scores)
+
+        def readable(traces: Iterable[Trace]) -> Iterator[Trace]:
+            read = 0
+            try:
+                for trace in ticking(traces, name):
+                    yield trace
+                    read += 1
+            except TraceError as error:
+                self.run.missing.append(f"{name}: only {read} traces could be read ({error})")
+
+        with TraceStore(arm.folder) as store:
+            by_id = {score.id: score for score in known or ()}
+            traces = readable(store.read(by_id or _by_problem(store)))
+            scored = (
+                ((trace, by_id[trace.id]) for trace in traces)
+                if by_id
+                else score_traces(traces, self.grader, arm.model, arm.set)
+            )
+            for trace, score in scored:
+                row.add(trace, score, observe(trace, load_profile(trace.profile).think_close))
+        return row.scores[before:]
+
+
+def _settings(run: RunData) -> EvalSettings:
+    try:
+        return EvalSettings.model_validate(run.recipe.get("eval") or {})
+    except ValidationError as error:
+        raise RunError(
+            f"{run.path / 'recipe.yaml'}: eval.{first_problem(error)}; not written by this version: start the run again"
+        ) from None
+
+
+def _place(arm: _Arm, models: list[str], settings: EvalSettings) -> tuple[int, str, int, int]:
+    """In the recipe's order of models, of problem sets, and of policies."""
+    sets = [part.name for part in settings.sets]
+    return _index(models, arm.model), arm.model, _index(settings.policies, arm.policy), _index(sets, arm.set)
+
+
+def _index(names: Sequence[str], name: str) -> int:
+    """Where a name stands; after all others if nowhere."""
+    return names.index(name) if name in names else len(names)
+
+
+def _by_problem(store: TraceStore) -> list[str]:
+    """The ids of all traces, those of one problem in a row."""
+    groups: dict[bytes, list[str]] = {}
+    for name, place in store.index.items():
+        groups.setdefault(place.problem, []).append(name)
+    return list(chain.from_iterable(groups.values()))
 
 
 def _funnel(folder: Path, run: Path) -> Funnel:

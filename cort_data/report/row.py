@@ -1,38 +1,20 @@
-"""What a report knows of one row, a model under a policy: a few numbers a trace, and what its hints did."""
+"""What a report knows of a model under a policy: the scores of its traces, what they do, and what hints did."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
-import numpy as np
-
 from cort_data.behaviour import Observation
-from cort_data.behaviour.rates import BehaviourTable
+from cort_data.behaviour.rates import BehaviourTable, Group
 from cort_data.candidates import CandidateTable
-from cort_data.grading import Verdict
-from cort_data.statistics import Array, Ratios
-from cort_data.trace import Origin, Trace
+from cort_data.evaluation.scores import Score
+from cort_data.evaluation.settings import TEST
+from cort_data.trace import Trace
 
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One trace of a row."""
-
-    problem: str
-    source: str
-    """Problem set."""
-    right: bool | None
-    """None where it could not be judged."""
-    kept: int
-    """Model tokens in the trace."""
-    generated: int
-    """Model tokens that were paid for."""
-    interpreter: int
-    hint: int
-    calls: int
+SYNTH = "synth"
+"""The problem set of what synthesis and rejection fine-tuning write: problems.synth."""
 
 
 @dataclass
@@ -69,76 +51,54 @@ class Hints:
 
 @dataclass
 class Row:
-    """The traces of one model and policy, or of synthesis."""
+    """The traces of one model and policy on all problem sets, or of synthesis."""
 
     name: str
     model: str
     policy: str
-    samples: list[Sample] = field(default_factory=list)
+    scores: list[Score] = field(default_factory=list)
+    sources: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """Problem set → where its problems say that they come from."""
     behaviour: BehaviourTable = field(default_factory=BehaviourTable)
+    by_set: dict[str, Group] = field(default_factory=lambda: defaultdict(Group))
+    """Behaviour on each problem set."""
     hints: Hints = field(default_factory=Hints)
-    stops: Counter[str] = field(default_factory=Counter)
-    error: str | None = None
-    """Why not all traces of the row could be read."""
 
-    def add(self, trace: Trace, verdict: Verdict, seen: Observation) -> None:
+    def add(self, trace: Trace, score: Score, seen: Observation) -> None:
         """Count a trace."""
-        right = None if verdict is Verdict.UNSCORED else verdict is Verdict.EQUAL
-        problem = trace.problem
-        self.samples.append(
-            Sample(
-                problem=problem.id,
-                source=problem.source or "(unnamed)",
-                right=right,
-                kept=trace.kept_tokens,
-                generated=trace.generated_tokens,
-                interpreter=trace.tokens_by(Origin.INTERPRETER),
-                hint=trace.tokens_by(Origin.HINT),
-                calls=trace.calls,
-            )
-        )
-        self.behaviour.add(problem.id, problem.topic, seen, right)
+        self.scores.append(score)
+        self.sources[score.set].add(trace.problem.source)
+        self.behaviour.add(score.problem, trace.problem.topic, seen, score.right)
+        self.by_set[score.set].add(score.problem, seen, score.right)
         self.hints.add(trace)
-        self.stops[trace.stop_reason] += 1
 
     @property
-    def sources(self) -> list[str]:
+    def sets(self) -> list[str]:
         """The problem sets, in the order in which they come."""
-        return list(dict.fromkeys(sample.source for sample in self.samples))
+        return list(dict.fromkeys(score.set for score in self.scores))
 
     @property
     def counted(self) -> bool:
         """Do the traces know their tokens? Imported ones do not."""
-        return any(sample.generated for sample in self.samples)
+        return any(score.generated for score in self.scores)
 
-    @cached_property
-    def text_only(self) -> bool:
-        """Did no trace run code?"""
-        return not any(sample.calls for sample in self.samples)
-
-    def of(self, source: str | None) -> list[Sample]:
-        """The samples of one problem set; of all for None."""
-        return [s for s in self.samples if source is None or s.source == source]
+    def of(self, part: str) -> list[Score]:
+        """The scores on one problem set."""
+        return [score for score in self.scores if score.set == part]
 
 
-def ratios(samples: list[Sample], problems: list[str]) -> Ratios:
-    """Accuracy, tokens kept and generated, calls as means over problems, and tokens per correct answer.
-
-    `problems` fixes the order, so that two rows on the same problems are paired. A problem without a scored sample
-    counts in no accuracy.
-    """
-    at = {problem: i for i, problem in enumerate(problems)}
-    sums: Array = np.zeros((6, len(problems)))  # traces, scored, right, kept, generated, calls
-    for s in samples:
-        sums[:, at[s.problem]] += (1, s.right is not None, bool(s.right), s.kept, s.generated, s.calls)
-    traces, scored, right, kept, generated, calls = sums
-    present, judged = np.minimum(traces, 1), np.minimum(scored, 1)
-    each = [x / np.maximum(traces, 1) for x in (kept, generated, calls)]
-    return Ratios(
-        numerator=np.stack([right / np.maximum(scored, 1), *each, generated]),
-        denominator=np.stack([judged, *[present] * 3, right]),
-    )
+def title_of(part: str, rows: list[Row]) -> str:
+    """A problem set's name; problems.test goes by the source of its problems if that is one."""
+    sources = set().union(*(row.sources.get(part, ()) for row in rows))
+    return sources.pop() if part == TEST and len(sources) == 1 and all(sources) else part
 
 
-MEASURES = ("accuracy", "tokens kept", "tokens generated", "calls", "tokens per correct answer")
-"""Of `ratios`, in order."""
+def short_names(models: list[str]) -> dict[str, str]:
+    """Models → their names without the folders that all of them share."""
+    paths = {model: model.strip("/").split("/") for model in models}
+    shared = 0
+    while len({tuple(path[: shared + 1]) for path in paths.values()}) == 1 and all(
+        len(path) > shared + 1 for path in paths.values()
+    ):
+        shared += 1
+    return {model: "/".join(path[shared:]) for model, path in paths.items()}

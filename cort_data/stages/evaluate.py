@@ -14,7 +14,6 @@ model's cutoff is given, problems from before and after it make separate rows to
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -68,7 +67,7 @@ class Arm:
     @property
     def folder(self) -> StageFolder:
         """Where its traces stand."""
-        return self.run.stage(StageName.EVAL, f"{re.sub(r'[^A-Za-z0-9.]+', '-', self.model).strip('-')}/{self.label}")
+        return self.run.stage(StageName.EVAL, f"{results.folder_name(self.model)}/{self.label}")
 
     @property
     def own_recipe(self) -> Recipe:

@@ -1,20 +1,14 @@
-"""A small run directory as the stages leave it, and samples of rows."""
+"""A small run directory as the stages leave it."""
 
 import json
 
 import yaml
 
-from cort_data.report.row import Sample
 from cort_data.shards import TraceStore
 from cort_data.trace import Decision, Event, Problem
 from tests.builders import block, completion, make_trace
 
 EVIL = "<script>alert(1)</script>"
-
-
-def sample(problem="p1", right=True, tokens=10, source="nano", calls=1):
-    return Sample(problem=problem, source=source, right=right, kept=tokens, generated=tokens, interpreter=0, hint=0,
-                  calls=calls)  # fmt: skip
 
 
 def trace(number, *, right=True, policy="none", source="math500", sample=0, **fields):

@@ -1,9 +1,13 @@
-from itertools import combinations
-
 import pytest
 
-from cort_data.report.curves import accuracy_at_caps, caps_of, pass_at_k, spread
-from tests.report.samples import sample
+from cort_data.evaluation.rows import split, tabulate
+from cort_data.evaluation.settings import EvalSettings
+from cort_data.report.curves import accuracy_at_caps, caps_of, pass_at_ks, spread
+from tests.evaluation.builders import score
+
+
+def sample(problem="p1", right=True, tokens=10):
+    return score(problem, 0, right, generated=tokens)
 
 
 def test_a_right_trace_counts_from_its_own_length_on():
@@ -20,20 +24,12 @@ def test_caps_run_from_the_shortest_to_the_longest():
 
 def test_unscored_samples_are_in_no_curve():
     assert accuracy_at_caps([sample(right=None)], [10]) == []
-    assert pass_at_k([sample(right=None)]) == []
 
 
-def test_pass_at_k_agrees_with_all_draws():
-    flags = [True, False, False, True, False]
-    found = pass_at_k([sample(right=flag) for flag in flags])
-    for k, point in enumerate(found, 1):
-        draws = list(combinations(flags, k))
-        assert point.y.value == pytest.approx(sum(any(draw) for draw in draws) / len(draws))
-
-
-def test_a_problem_with_fewer_samples_is_left_out_at_larger_k():
-    found = pass_at_k([sample(right=True), sample(right=False), sample("p2", right=False)])
-    assert [point.y.value for point in found] == [0.25, 1.0]
+def test_pass_at_k_stands_at_the_ks_of_the_evaluation():
+    scores = [score("a", s, s == 0) for s in range(4)] + [score("b", s, True) for s in range(2)]
+    [line] = tabulate(split(scores, None, False), EvalSettings(samples=4))
+    assert [(point.x, point.y.value) for point in pass_at_ks(line)] == [(1, 0.625), (2, 0.75), (4, 1)]  # b has 2
 
 
 def test_the_spread_of_nothing_is_empty():

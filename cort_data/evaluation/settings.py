@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-DATE = r"^\d{4}-\d{2}-\d{2}$"
 TEST = "test"
 """The name of the set that `problems.test` is."""
+
+
+def _day(value: str) -> str:
+    try:
+        return date.fromisoformat(value).isoformat()
+    except ValueError:
+        raise ValueError("must be a day, as YYYY-MM-DD") from None
+
+
+Day = Annotated[str, AfterValidator(_day)]
 
 
 class _Section(BaseModel):
@@ -63,7 +73,7 @@ class EvalSettings(_Section):
         tuple[int, ...], Field(description="k of pass@k and maj@k; none given: the powers of two up to the samples")
     ] = ()
     cutoffs: Annotated[
-        dict[str, Annotated[str, Field(pattern=DATE)]],
+        dict[str, Day],
         Field(
             description="Model → last day of its training data, YYYY-MM-DD: problems that were public by then and "
             "those that were not make separate rows"
@@ -78,14 +88,20 @@ class EvalSettings(_Section):
         ),
     ] = None
 
+    @field_validator("k")
+    @classmethod
+    def _within(cls, value: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
+        samples = info.data.get("samples", 1)
+        fewest = min((part.samples or samples for part in info.data.get("sets", ())), default=samples)
+        if value and not 1 <= min(value) <= max(value) <= fewest:
+            raise ValueError(f"k must be from 1 to the number of samples a problem ({fewest})")
+        return value
+
     @model_validator(mode="after")
     def _fits(self) -> Self:
         names = [part.name for part in self.sets]
         if len(set(names)) < len(names):
             raise ValueError(f"sets need names of their own, got {', '.join(names)}")
-        fewest = min((part.samples or self.samples for part in self.sets), default=self.samples)
-        if self.k and not 1 <= min(self.k) <= max(self.k) <= fewest:
-            raise ValueError(f"k must be from 1 to the number of samples ({fewest}), got {', '.join(map(str, self.k))}")
         return self
 
     def samples_of(self, part: EvalSet | None) -> int:

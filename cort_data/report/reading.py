@@ -1,4 +1,4 @@
-"""A run directory read for its report: what is complete, the rows of its traces, and the funnel.
+"""A run directory read for its report: what is complete, the rows of its traces, the funnels.
 
 Traces are read one at a time; what is kept of each is a few numbers. The verdicts of a finished evaluation are its own
 (`eval/scores.jsonl`); all other traces are graded on the way, by the recipe's graders. A run that is not finished is
@@ -8,8 +8,8 @@ read as far as it is, and `missing` says what is not there.
 from __future__ import annotations
 
 import json
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -26,45 +26,20 @@ from cort_data.evaluation.scores import FILE as SCORES
 from cort_data.evaluation.scores import Score, read_scores, score_traces
 from cort_data.evaluation.settings import TEST, EvalSettings
 from cort_data.evaluation.wordings import seen_wordings
-from cort_data.filters.base import first_drop
 from cort_data.grading import Grader
 from cort_data.grading.rules import DEFAULT as GRADERS
 from cort_data.json_lines import ticking
 from cort_data.profiles import load_profile
 from cort_data.recipe import StageName
+from cort_data.report.funnels import Funnel, read_funnel
 from cort_data.report.row import SYNTH, Row, short_names
 from cort_data.runs import RunDirectory
 from cort_data.shards import TraceStore
-from cort_data.stages.filter import DROPPED_FILE, KEPT_FILE
+from cort_data.stages.filter import KEPT_FILE
 from cort_data.stages.trained import is_there, model_of
 from cort_data.trace import Trace, first_problem
-from cort_data.traces_io import read_traces
 
-SHOWN = 600
-"""Characters of an example's text."""
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """A dropped trace, as an example of its reason."""
-
-    reason: str
-    detail: str
-    id: str
-    problem: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Funnel:
-    """What the filters of one stage did."""
-
-    name: str
-    """Of its folder in the run."""
-    counts: dict[str, Any]
-    """in, kept, and dropped: reason → traces."""
-    examples: list[Example]
-    """The first trace that was dropped for each reason."""
+SHARDS = "traces-*.jsonl"
 
 
 @dataclass
@@ -118,7 +93,7 @@ def read_run(path: Path, tell: Callable[[str], None] = lambda _: None) -> RunDat
         reader.read_written()
     if not any(row.scores for row in run.all_rows):
         raise RunError(f"{path}: no traces in there yet; run it first, as in: cort run RECIPE --run-dir {path}")
-    run.funnels = [_funnel(file.parent, path) for file in sorted(path.rglob(KEPT_FILE))]
+    run.funnels = [read_funnel(file.parent, path) for file in sorted(path.rglob(KEPT_FILE))]
     return run
 
 
@@ -134,23 +109,32 @@ def _recipe(path: Path) -> dict[str, Any]:
 
 
 def _missing(run: RunData) -> Iterator[str]:
-    """The stages of the recipe that are not complete."""
+    """What the recipe asks for and is not complete."""
     for stage in run.recipe.get("stages") or ():
         written = _trace_folders(run.path / stage)
-        if stage in run.manifests:
-            continue
-        unfinished = [f for f in written if stage != StageName.EVAL or not (f / "manifest.json").is_file()]
-        for folder in unfinished:
-            yield f"{folder.relative_to(run.path).as_posix()} is not complete; what it has so far is shown"
-        if not written:
+        if not written and stage not in run.manifests:
             yield f"the stage {stage} has not been run, or was not finished"
-        elif stage == StageName.EVAL and not (run.path / stage / results.RESULTS).is_file():
-            yield "the results of the stage eval are not written yet (eval/results.json)"
+        elif stage == StageName.EVAL:
+            yield from _missing_evaluation(run)
+        elif stage not in run.manifests:
+            for folder in written:
+                yield f"{folder.relative_to(run.path).as_posix()} is not complete; what it has so far is shown"
+
+
+def _missing_evaluation(run: RunData) -> Iterator[str]:
+    for arm in _arms(run):
+        name = arm.folder.relative_to(run.path).as_posix()
+        if not any(arm.folder.glob(SHARDS)):
+            yield f"{name} has no traces yet"
+        elif name not in run.manifests:
+            yield f"{name} is not complete; what it has so far is shown"
+    if not (run.path / StageName.EVAL / results.RESULTS).is_file():
+        yield f"the results of the stage eval are not written yet (eval/{results.RESULTS})"
 
 
 def _trace_folders(folder: Path) -> list[Path]:
     """Folders below with trace shards."""
-    return sorted({file.parent for file in folder.rglob("traces-*.jsonl")})
+    return sorted({file.parent for file in folder.rglob(SHARDS)})
 
 
 @dataclass(frozen=True)
@@ -161,6 +145,26 @@ class _Arm:
     model: str
     set: str
     policy: str
+
+
+def _arms(run: RunData) -> list[_Arm]:
+    """What the recipe asks for, in its order; then other folders with traces, as those of an earlier recipe."""
+    settings, root = _settings(run), run.path / StageName.EVAL
+    models = settings.models or (str((run.recipe.get("engine") or {}).get("model")),)
+    sets = [part.name for part in settings.sets]
+    planned = [
+        _Arm(root.joinpath(results.folder_name(model), *([part] if sets else []), policy), model, part, policy)
+        for model in models
+        for policy in settings.policies
+        for part in sets or [TEST]
+    ]
+    names = {results.folder_name(model): model for model in models}
+    others = []
+    for folder in _trace_folders(root):
+        if folder not in {arm.folder for arm in planned}:
+            model, *part, policy = folder.relative_to(root).parts
+            others.append(_Arm(folder, names.get(model, model), part[0] if part else TEST, policy))
+    return planned + others
 
 
 @dataclass
@@ -174,7 +178,7 @@ class _Reader:
     def read_evaluation(self) -> None:
         """The rows and the tables of the evaluation."""
         settings = _settings(self.run)
-        arms = sorted(self._arms(), key=lambda arm: _place(arm, self._models(), settings))
+        arms = [arm for arm in _arms(self.run) if any(arm.folder.glob(SHARDS))]
         names = short_names(list(dict.fromkeys(arm.model for arm in arms)))
         known: dict[tuple[str, str, str], list[Score]] = defaultdict(list)
         for score in self._finished():
@@ -193,25 +197,11 @@ class _Reader:
 
     def read_written(self) -> None:
         """What synthesis and the rounds of rejection fine-tuning wrote."""
-        for folder in _trace_folders(self.run.path):
-            name = folder.relative_to(self.run.path).as_posix()
-            if not name.startswith(f"{StageName.EVAL}/"):
-                row = Row(name.removesuffix("/synth"), "", "")
-                self._add(row, _Arm(folder, "", SYNTH, ""))
+        for stage in (StageName.SYNTH, StageName.RFT):
+            for folder in _trace_folders(self.run.path / stage):
+                row = Row(folder.relative_to(self.run.path).as_posix().removesuffix("/synth"), "", "")
                 self.run.written.append(row)
-
-    def _models(self) -> list[str]:
-        """Of the recipe."""
-        recipe = self.run.recipe
-        named = [*((recipe.get("eval") or {}).get("models") or ()), (recipe.get("engine") or {}).get("model")]
-        return [str(model) for model in named if model]
-
-    def _arms(self) -> Iterator[_Arm]:
-        names = {results.folder_name(model): model for model in self._models()}
-        root = self.run.path / StageName.EVAL
-        for folder in _trace_folders(root):
-            model, *part, policy = folder.relative_to(root).parts
-            yield _Arm(folder, names.get(model, model), part[0] if part else TEST, policy)
+                self._add(row, _Arm(folder, "", SYNTH, ""))
 
     def _finished(self) -> list[Score]:
         """The scores of a finished evaluation."""
@@ -262,38 +252,9 @@ def _settings(run: RunData) -> EvalSettings:
         ) from None
 
 
-def _place(arm: _Arm, models: list[str], settings: EvalSettings) -> tuple[int, str, int, int]:
-    """In the recipe's order of models, of problem sets, and of policies."""
-    sets = [part.name for part in settings.sets]
-    return _index(models, arm.model), arm.model, _index(settings.policies, arm.policy), _index(sets, arm.set)
-
-
-def _index(names: Sequence[str], name: str) -> int:
-    """Where a name stands; after all others if nowhere."""
-    return names.index(name) if name in names else len(names)
-
-
 def _by_problem(store: TraceStore) -> list[str]:
     """The ids of all traces, those of one problem in a row."""
     groups: dict[bytes, list[str]] = {}
     for name, place in store.index.items():
         groups.setdefault(place.problem, []).append(name)
     return list(chain.from_iterable(groups.values()))
-
-
-def _funnel(folder: Path, run: Path) -> Funnel:
-    """Counts, and for each reason the first trace that was dropped for it."""
-    files = [file for file in (folder / KEPT_FILE, folder / DROPPED_FILE) if file.is_file() and file.stat().st_size]
-    kept, dropped, examples = 0, Counter[str](), dict[str, Example]()
-    for trace in chain.from_iterable(read_traces(file) for file in files):
-        drop = first_drop(trace.decisions)
-        if drop is None:
-            kept += 1
-            continue
-        dropped[drop.reason] += 1
-        if drop.reason not in examples:
-            text = trace.text if len(trace.text) <= SHOWN else trace.text[:SHOWN] + " …"
-            examples[drop.reason] = Example(drop.reason, drop.detail, trace.id, trace.problem.text, text)
-    counts = dict(dropped.most_common())
-    totals = {"in": kept + dropped.total(), "kept": kept, "dropped": counts}
-    return Funnel(folder.relative_to(run).as_posix(), totals, [examples[reason] for reason in counts])

@@ -58,9 +58,12 @@ def test_modes_servers_and_cutoffs():
         (Request(models=["m"], sets=["aime24"]), "--profile is required"),
         (Request(models=["m"], profile="plain", sets=["a"], modes=["words"]), "--mode words: there are text, code"),
         (Request(models=["m"], profile="plain", sets=["a"], protocol="mine"), "--protocol mine: there are cort, cir"),
-        (Request(models=["m"], profile="plain", sets=["a"], samples=2, ks=[4]), r"k must be from 1 to .* \(2\), got 4"),
+        (
+            Request(models=["m"], profile="plain", sets=["a"], samples=2, ks=[4]),
+            r"eval\.k: k must be .* \(2\)",
+        ),
         (Request(models=["m"], profile="plain", sets=["a", "a=b.jsonl"]), "sets need names of their own"),
-        (Request(models=["m"], profile="plain", sets=["a"], cutoff="May 2024"), "eval.cutoffs.m"),
+        (Request(models=["m"], profile="plain", sets=["a"], cutoff="2024-13-01"), "eval.cutoffs.m: must be a day"),
         (Request(models=["m"], profile="plain", sets=["a"], settings=["eval.sets.0.tmp=1"]), "unknown key"),
     ],
 )

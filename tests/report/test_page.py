@@ -147,6 +147,20 @@ def test_an_evaluation_that_goes_on_is_read_from_its_traces(tmp_path, run, engin
                              "the results of the stage eval are not written yet (eval/results.json)"]  # fmt: skip
 
 
+def test_what_the_recipe_asks_for_and_is_not_there_is_missing(tmp_path, run, engine):
+    mine = evaluated(run, tmp_path)
+    run.save_recipe(mine.model_copy(update={"eval": mine.eval.model_copy(update={"policies": ("none", "text")})}))
+    assert read_run(run.path).missing == ["eval/fake/text has no traces yet"]
+
+
+def test_a_model_that_writes_nothing_has_a_page(tmp_path, run, engine):
+    engine._continue = lambda text, seed: [""]
+    evaluated(run, tmp_path)
+    text = write_report(run.path, tmp_path / "page.html").read_text()
+    assert "fake none" in text
+    assert "no_answer 12" in text
+
+
 def test_traces_that_have_no_scores_are_graded_by_the_recipes_graders(tmp_path):
     run = write_run(tmp_path / "run")
     file = run / "recipe.yaml"

@@ -30,7 +30,12 @@ EASY = ("problems.synth.level=easy", "problems.test.level=easy")
 HINT_TOKENS = ("mask", "drop", "paraphrase")
 WITHOUT_CODE = ("base", "ph-1", "he-1", "rft-1")
 """What is evaluated without code, too."""
-SIZES = (10, 30, 100)
+EPOCHS = {10: 40, 30: 24, 100: 18}
+"""Passes over so many traces; over all traces those of the recipe."""
+SIZES = tuple(EPOCHS)
+FEW = f"sft.epochs={EPOCHS[100]}"
+"""For other parts of about a hundred traces."""
+# All of these were chosen on `dev` (docs/results/reproduce_dev.json).
 SEEDS_ALONE = ("sft.data=[seeds/nano]", "sft.epochs=12", "sft.learning_rate=1e-4")
 FEW_SEEDS = 10
 SYNTH_PROBLEMS = 400  # as many as the recipe has
@@ -84,12 +89,12 @@ class Plan:
         yield self._eval("null", CONTROL, EASY)
         model = (f"sft.model={CONTROL}",)
         yield self._chain("null-he-1", "easy-he", 1, (*EASY, *model))
-        yield self._train("null-plain-1", self.kept("easy-plain"), 1, model, after=("data-easy-plain",))
+        yield self._train("null-plain-1", self.kept("easy-plain"), 1, (*model, FEW), after=("data-easy-plain",))
         for name in ("null-he-1", "null-plain-1"):
             yield self._eval(name, self._model(name), EASY, after=(f"train-{name}",))
         rft = str(self.folder / "train" / "null-he-1" / "rft" / "round-1" / "sft" / "model")
         yield self._eval("null-rft-1", rft, EASY, after=("train-null-he-1",))
-        yield self._train("plain-1", self.kept("plain"), 1, after=("data-plain",))
+        yield self._train("plain-1", self.kept("plain"), 1, (FEW,), after=("data-plain",))
         yield self._eval("plain-1", self._model("plain-1"), after=("train-plain-1",))
 
     def _ablations(self) -> Iterator[Step]:
@@ -105,8 +110,9 @@ class Plan:
         yield Step("parts", after=("data-he", "eval-difficulty"), work=self.make_parts)
         few = f"sft.data=[{self.folder / 'parts' / f'seeds-{FEW_SEEDS}'}]"
         yield self._train(f"few-seeds-{FEW_SEEDS}-1", None, 1, (*SEEDS_ALONE, few), after=("parts",))
-        for part in (*(f"first-{n}" for n in SIZES), "easy", "hard"):
-            yield self._train(f"{part}-1", self.part(part), 1, after=("parts",))
+        epochs = {f"first-{n}": f"sft.epochs={passes}" for n, passes in EPOCHS.items()} | {"easy": FEW, "hard": FEW}
+        for part, passes in epochs.items():
+            yield self._train(f"{part}-1", self.part(part), 1, (passes,), after=("parts",))
         for name in self.part_names():
             yield self._eval(name, self._model(name), after=(f"train-{name}",))
 

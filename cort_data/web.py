@@ -44,8 +44,12 @@ def listen(address: str, port: int) -> socket.socket:
         listener = socket.socket(family, kind, protocol)
         with suppress(AttributeError):
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(name)
-        listener.listen(BACKLOG)
+        try:
+            listener.bind(name)
+            listener.listen(BACKLOG)
+        except OSError:
+            listener.close()
+            raise
     except OSError as error:
         raise RecipeError(
             f"cannot listen on {address}:{port}: {error.strerror}; choose another --port or --host"

@@ -49,6 +49,7 @@ COMMANDS = {
     "hints": Entry("hints", "app", "Write, check, preview, score and compare hints."),
     "seeds": Entry("seeds", "app", "List, check and show the hand-written seed traces."),
     "nano": Entry("nano", "app", "The embedded world: problems, corpus, training of its models."),
+    "serve": Entry("serve", "serve", "Serve a model with OpenAI's chat API; its code runs on this side."),
     "serve-command": Entry("serve_command", "serve_command", "Print how to serve a recipe's model with vLLM."),
     "schema": Entry("schema", "schema", "Print the JSON schema of a file format."),
     "doctor": Entry("doctor", "doctor", "Say what this machine can do, what is missing and how to get it."),

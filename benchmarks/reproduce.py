@@ -274,10 +274,11 @@ def main() -> None:
     args = parser.parse_args()
     plan = Plan(args.folder.absolute(), args.trainings, args.samples, args.problems)
     Steps(plan.steps(), plan.folder, WORKERS).run()
+    minutes, cpu = minutes_worked(plan.folder)
     head = {
         "command": "python benchmarks/reproduce.py DIR " + " ".join(sys.argv[2:]),
         "machine": machine(),
-        "taken": f"{datetime.now(UTC):%Y-%m-%d}, all tables together in {minutes_worked(plan.folder):.0f} minutes",
+        "taken": f"{datetime.now(UTC):%Y-%m-%d}, all tables in {minutes:.0f} minutes, {cpu:.0f} of CPU",
         "problems": args.problems,
         "samples": args.samples,
         "training_seeds": list(plan.seeds()),

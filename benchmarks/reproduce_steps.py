@@ -100,7 +100,7 @@ class Steps:
             self._waiting.remove(step)
             if step.work is not None:
                 step.work()
-                self._finish(step, time.time())
+                self._finish(step, time.time(), 0.0)
             else:
                 self._running.append(_Running(step, self._process(step), time.time()))
 
@@ -116,27 +116,32 @@ class Steps:
             )
 
     def _collect(self) -> None:
-        for running in [running for running in self._running if running.process.poll() is not None]:
+        for running in list(self._running):
+            pid, status, used = os.wait4(running.process.pid, os.WNOHANG)
+            if not pid:
+                continue
             self._running.remove(running)
+            running.process.returncode = os.waitstatus_to_exitcode(status)
             if running.process.returncode:
                 for other in self._running:
                     other.process.wait()
                 log = self._folder / f"{running.step.name}.log"
                 last = log.read_text("utf-8", errors="replace").splitlines()[-5:]
                 sys.exit("\n".join([f"{running.step.name} failed; {log} ends with", *last]))
-            self._finish(running.step, running.started)
+            self._finish(running.step, running.started, used.ru_utime + used.ru_stime)
 
-    def _finish(self, step: Step, started: float) -> None:
-        stamp = {"command": list(step.cort), "started": started, "ended": time.time()}
+    def _finish(self, step: Step, started: float, cpu: float) -> None:
+        stamp = {"command": list(step.cort), "started": started, "ended": time.time(), "cpu": cpu}
         write_atomically(self._folder / f"{step.name}.json", json.dumps(stamp) + "\n")
         self._done.add(step.name)
         say(f"{len(self._done)}/{self._total} {step.name}, {stamp['ended'] - started:.0f} s")
 
 
-def minutes_worked(folder: Path) -> float:
-    """Minutes in which a step was running that is done by now; a pause between two starts does not count."""
+def minutes_worked(folder: Path) -> tuple[float, float]:
+    """Minutes in which a step was running that is done by now, without pauses between starts; and minutes of CPU."""
     stamps = [json.loads(file.read_text("utf-8")) for file in (folder / "steps").glob("*.json")]
-    return covered([(stamp["started"], stamp["ended"]) for stamp in stamps]) / 60
+    worked = covered([(stamp["started"], stamp["ended"]) for stamp in stamps])
+    return worked / 60, sum(stamp["cpu"] for stamp in stamps) / 60
 
 
 def covered(spans: Sequence[tuple[float, float]]) -> float:

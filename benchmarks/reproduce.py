@@ -58,7 +58,8 @@ MAIN = {
     "RFT": "rft",
 }
 KS = (1, 2, 4)
-SHARES = ("accuracy", "code_use_rate", "hint_echo", "share", "lowest", "highest")
+NUMBERS = {"tokens_generated": 1, "tokens_per_correct": 1, "calls": 2}
+"""Measures that are no shares, and their digits on the terminal."""
 
 
 class Evaluations:
@@ -231,7 +232,7 @@ def results(plan: Plan, head: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         f"reproduce_{name}": {
             "name": f"reproduce_{name}",
             "what": tree["what"],
-            "note": NOTE + tree["note"],
+            "note": (NOTE + tree["note"]).strip(),
             **head,
             **{key: value for key, value in tree.items() if key not in ("what", "note")},
         }
@@ -244,7 +245,7 @@ def shown(title: str, found: Sequence[Row]) -> Table:
     table = Table(box=SIMPLE, title=title.replace("_", " "), title_justify="left")
     columns = [c for c in dict.fromkeys(c for row in found for c in row) if c != "difference"]
     for i, column in enumerate(columns):
-        table.add_column(column.replace("_", " "), justify="right" if i else "left")
+        table.add_column(column.replace("_", " "), justify="right" if i else "left", overflow="fold")
     for row in found:
         apart = row.get("difference", {})
         table.add_row(*(_cell(column, row.get(column), apart.get(column)) for column in columns))
@@ -255,8 +256,7 @@ def _cell(column: str, value: Any, apart: Mapping[str, Any] | None) -> str:  # n
     level = value["value"] if isinstance(value, dict) else value
     if not isinstance(level, float):
         return "–" if level is None else str(level)
-    percent = column in SHARES or "@" in column or 0 <= level <= 1
-    scale, digits = (100, 1) if percent else (1, 1)
+    scale, digits = (1, NUMBERS[column]) if column in NUMBERS else (100, 1)
     text = f"{scale * level:.{digits}f}"
     if not apart:
         return text

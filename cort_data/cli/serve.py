@@ -57,6 +57,7 @@ def serve(
 
     Other programs see an ordinary model: POST /v1/chat/completions, with and without stream, GET /v1/models and GET
     /health. The answer is the message's content; the thinking, with its code and outputs, is its reasoning_content.
+    A checkpoint of cort sft is served with the profile, the prompt and the interpreter limits of its training.
     Requests may set temperature, top_p, max_tokens, n, seed and stop, and are refused for what cannot be honoured.
     Nothing is encrypted: between machines, serve on 127.0.0.1 and connect through a tunnel or a proxy with TLS.
 

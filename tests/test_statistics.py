@@ -101,6 +101,30 @@ def test_intervals_of_paired_differences_cover_the_truth_under_clustered_samplin
     assert 0.93 <= hits / runs <= 0.97
 
 
+@pytest.mark.parametrize("per_correct", [False, True])
+def test_intervals_of_tokens_cover_the_truth_under_clustered_sampling(per_correct):
+    generator = np.random.default_rng(5)
+    problems, samples, runs, hits = 30, 4, 800, 0
+    mean = math.exp(5 + (0.4**2 + 0.3**2) / 2)  # lengths are log-normal, between problems and within them
+    truth = mean / (2 / 3.5) if per_correct else mean
+    for seed in range(runs):
+        centres = generator.normal(5, 0.4, size=(problems, 1))
+        tokens = np.exp(generator.normal(centres, 0.3, size=(problems, samples))).sum(axis=1)
+        right = generator.binomial(samples, generator.beta(2, 1.5, size=problems))
+        below = right if per_correct else np.full(problems, samples)
+        [interval] = intervals(Ratios(tokens[None], below[None].astype(float)), draws=400, seed=seed)
+        assert interval is not None
+        hits += interval.low <= truth <= interval.high
+    assert 0.93 <= hits / runs <= 0.97
+
+
+@pytest.mark.parametrize(("right", "low", "high"), [(500, 0.4691, 0.5309), (100, 0.0829, 0.1201)])
+def test_with_many_problems_of_one_sample_a_share_has_wilsons_interval(right, low, high):
+    interval = share_interval(np.array([1.0] * right + [0.0] * (1000 - right)))
+    assert interval is not None
+    assert (interval.low, interval.high) == pytest.approx((low, high), abs=2e-4)
+
+
 def test_a_share_that_every_problem_reaches_still_has_a_width():
     interval = share_interval(np.ones(30))
     assert interval is not None

@@ -130,7 +130,12 @@ def test_problems(run: RunDirectory, recipe: Recipe) -> Iterator[Problem]:
 
 
 def check(run: RunDirectory, recipe: Recipe) -> None:
-    """Raises CortError for what would be refused later: other settings, problems that cannot be read."""
+    """Raises CortError for what would be refused later or be of no use: other settings, problems that cannot be read,
+    the cutoff of a model that is not evaluated.
+    """
+    for model in recipe.eval.cutoffs:
+        if model not in models(recipe):
+            raise RecipeError(f"eval.cutoffs: {model} is not evaluated; the models are {', '.join(models(recipe))}")
     for arm in arms(run, recipe):
         if is_there(run, arm.model):
             arm.folder.check(arm.key())

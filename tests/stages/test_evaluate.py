@@ -146,3 +146,23 @@ def test_a_model_that_is_not_trained_yet_is_refused_before_any_work(tmp_path, ru
     with pytest.raises(RunError, match="the stage sft is not complete"):
         asyncio.run(evaluate.evaluate(run, recipe(tmp_path, "eval.models=[fake, sft]", stages=["eval"])))
     assert not list(run.path.rglob("traces-*"))
+
+
+def test_the_cutoff_of_a_model_that_is_not_evaluated_is_refused(tmp_path, run):
+    mine = recipe(tmp_path, "eval.cutoffs={fkae: '2024-06-30'}", stages=["eval"])
+    with pytest.raises(RecipeError, match="fkae is not evaluated; the models are fake"):
+        evaluate.check(run, mine)
+
+
+def test_results_are_there_only_while_nothing_is_to_be_written(tmp_path, run, engine, monkeypatch):
+    async def killed(*arguments):
+        raise RunError("killed")
+
+    asyncio.run(evaluate.evaluate(run, recipe(tmp_path, stages=["eval"])))
+    assert read_scores(run.path)
+    monkeypatch.setattr("cort_data.stages.evaluate.write_traces", killed)
+    with pytest.raises(RunError, match="killed"):
+        asyncio.run(evaluate.evaluate(run, recipe(tmp_path, "eval.samples=3", stages=["eval"])))
+    with pytest.raises(RunError, match="no graded evaluation"):
+        read_scores(run.path)
+    assert not evaluate.results_file(run).exists()

@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from cort_data.audit import Audit, Precision
 from cort_data.behaviour.rates import RATES, Group, Rate
+from cort_data.evaluation.results import NANO_NOTE
 from cort_data.report.drawings import Drawing, draw
 from cort_data.report.papers import behaviour_notes
 from cort_data.report.reading import RunData, read_run
@@ -64,7 +65,7 @@ def page(run: RunData, drawings: list[Drawing], audited: list[Precision]) -> str
         rounds=run.manifests.get("rft", {}).get("rounds", []),
         stages=[_stage(name, manifest) for name, manifest in run.manifests.items()],
         recipe=orjson.dumps(run.recipe, option=orjson.OPT_INDENT_2).decode(),
-        nano=_nano(run),
+        note=NANO_NOTE if _nano(run) else "",
     )
 
 

@@ -3,6 +3,7 @@ import asyncio
 import pytest
 
 from cort_data.errors import HintError
+from cort_data.grading import Grade, Verdict
 from cort_data.hints.policy import load_policy
 from cort_data.stages.compare import compare, problems_of
 from cort_data.trace import Origin
@@ -53,3 +54,15 @@ def test_a_search_is_refused(tmp_path, engine, policy):
     mine = recipe(tmp_path, stages=["eval"])
     with pytest.raises(HintError, match="teacher_tokens"):
         asyncio.run(compare(mine, "none", policy, problems_of(mine, 1), 1))
+
+
+def test_answers_that_cannot_be_judged_are_in_no_accuracy(tmp_path, engine, monkeypatch):
+    doubt = Grade(Verdict.UNSCORED, "the rules disagree")
+    monkeypatch.setattr("cort_data.grading.grader.settle", lambda first, opinions: doubt)
+    monkeypatch.setattr("cort_data.grading.grader._plain", lambda gold, answer: None)
+    mine = recipe(tmp_path, stages=["eval"])
+    found = asyncio.run(compare(mine, "none", "prompt_hint", problems_of(mine, 2), 1))
+    values = dict(zip(found.measures, found.values[0], strict=True))
+    assert values["accuracy"] is None
+    assert found.differences[0] is None
+    assert values["tokens_generated"] > 0

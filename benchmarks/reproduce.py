@@ -276,7 +276,7 @@ def main() -> None:
     Steps(plan.steps(), plan.folder, WORKERS).run()
     minutes, cpu = minutes_worked(plan.folder)
     head = {
-        "command": "python benchmarks/reproduce.py DIR " + " ".join(sys.argv[2:]),
+        "command": " ".join(["python benchmarks/reproduce.py DIR", *sys.argv[2:]]),
         "machine": machine(),
         "taken": f"{datetime.now(UTC):%Y-%m-%d}, all tables in {minutes:.0f} minutes, {cpu:.0f} of CPU",
         "problems": args.problems,

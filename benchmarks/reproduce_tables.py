@@ -117,8 +117,8 @@ class Case:
 FAILURES: Mapping[str, Callable[[Observation], bool]] = {
     "no code ran": lambda o: o.ran == 0,
     "no block failed": lambda o: o.ran > 0 and o.error_streaks == 0,
-    "a block failed, each time a later one worked": lambda o: o.error_streaks > 0 and o.recovered == o.error_streaks,
-    "a block failed, none worked after it": lambda o: o.recovered < o.error_streaks,
+    "a block failed, the last one worked": lambda o: o.error_streaks > 0 and o.recovered == o.error_streaks,
+    "a block failed, and the last one did": lambda o: o.recovered < o.error_streaks,
 }
 """Exactly one holds for each trace."""
 
@@ -146,7 +146,8 @@ def misled_row(name: str, cases: Sequence[Case]) -> Row:
     """What share of wrong answers a working program printed, of traces with such a program."""
     wrong = [c for c in cases if c.score.verdict is Verdict.DIFFERENT and c.seen.worked]
     printed = sum(case.seen.grounded is True for case in wrong)
-    return {"row": name, "wrong, with working code": len(wrong), "of these printed by it": printed}
+    share = printed / len(wrong) if wrong else None
+    return {"row": name, "wrong, with working code": len(wrong), "printed by it": printed, "share": share}
 
 
 def wordings_of(hints: Iterable[Hint]) -> frozenset[str]:

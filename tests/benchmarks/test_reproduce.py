@@ -98,7 +98,12 @@ def test_traces_are_told_apart_by_what_became_of_their_code():
     assert list(shares.values()) == [(0.2, 1), (0.4, 0.5), (0.2, 1), (0.2, 1)]
     printed = case_rows("m", cases, GROUNDS)
     assert [(row["share"], row["accuracy"]["value"]) for row in printed] == [(0.8, 0.75)]
-    assert misled_row("m", cases) == {"row": "m", "wrong, with working code": 1, "of these printed by it": 1}
+    assert misled_row("m", cases) == {
+        "row": "m",
+        "wrong, with working code": 1,
+        "printed by it": 1,
+        "share": 1,
+    }
 
 
 def test_as_many_easy_problems_as_hard_ones():

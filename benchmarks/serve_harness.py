@@ -139,7 +139,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", metavar="DIR", type=Path)
     parser.add_argument("--inspect", type=Path, required=True, help="a python that has inspect_ai")
-    parser.add_argument("--models", nargs="+", required=True, metavar="MODEL[=NAME]")
+    parser.add_argument("--models", nargs="+", required=True, metavar="MODEL[=NAME]", help="NAME: in the table")
     parser.add_argument("--problems", type=int, default=300)
     parser.add_argument("--samples", type=int, default=2)
     parser.add_argument("--connections", type=int, default=64)
@@ -159,13 +159,14 @@ def main() -> None:
         rows.append(compare(name or model, cort, by_inspect(args, folder, model, problems)))
     show(rows)
     if args.save:
-        names = " ".join(row["model"] for row in rows)
+        models = (re.sub(r"^.*=", "CHECKPOINT=", given) for given in args.models)
         tree = {
             "name": "serve",
             "what": "the score that an independent harness (inspect_ai, its scorer `math`) finds behind `cort serve`, "
             "and that of `cort eval`, on the same nano test problems with different seeds",
-            "note": "The nano world tests the mechanism; its numbers say nothing about models of useful size.",
-            "command": f"python benchmarks/serve_harness.py DIR --inspect PYTHON --models {names} --save",
+            "note": "The nano world tests the mechanism; its numbers say nothing about models of useful size. "
+            "Seconds are those of whole commands, and of the machine as it was",
+            "command": f"python benchmarks/serve_harness.py DIR --inspect PYTHON --models {' '.join(models)} --save",
             "machine": f"{platform.machine()}, {os.cpu_count()} cores",
             "taken": f"{datetime.now(UTC):%Y-%m-%d}",
             "problems": args.problems,

@@ -12,6 +12,7 @@ from cort_data.candidates import CandidateTable
 from cort_data.evaluation.scores import Score
 from cort_data.evaluation.settings import TEST
 from cort_data.trace import Trace
+from cort_data.training.lineage import MODEL
 
 SYNTH = "synth"
 """The problem set of what synthesis and rejection fine-tuning write: problems.synth."""
@@ -94,11 +95,13 @@ def title_of(part: str, rows: list[Row]) -> str:
 
 
 def short_names(models: list[str]) -> dict[str, str]:
-    """Models → their names without the folders that all of them share."""
+    """Models → as much of the end of their paths as tells them apart, and more than the folder's name `model`."""
     paths = {model: model.strip("/").split("/") for model in models}
-    shared = 0
-    while len({tuple(path[: shared + 1]) for path in paths.values()}) == 1 and all(
-        len(path) > shared + 1 for path in paths.values()
-    ):
-        shared += 1
-    return {model: "/".join(path[shared:]) for model, path in paths.items()}
+
+    def short(model: str) -> str:
+        tails = (paths[model][-n:] for n in range(1, len(paths[model]) + 1))
+        others = [path for name, path in paths.items() if name != model]
+        told = (tail for tail in tails if tail != [MODEL] and not any(path[-len(tail) :] == tail for path in others))
+        return "/".join(next(told, paths[model]))
+
+    return {model: short(model) for model in models}

@@ -133,8 +133,8 @@ def colour(index: int) -> str:
 
 
 def dash(index: int) -> str:
-    """Of the row with this index, so that rows differ without colour too."""
-    return DASHES[index % len(DASHES)]
+    """Of the row with this index, so that rows differ without colour too, and where a colour comes again."""
+    return DASHES[(index + index // len(COLOURS)) % len(DASHES)]
 
 
 def number(value: float) -> str:

@@ -15,7 +15,7 @@ from cort_data.report.reading import RunData
 from cort_data.report.row import title_of
 from cort_data.statistics import Interval
 
-NARROW = 5
+NARROW = 7
 """Columns of a table in which names still have a column of their own."""
 
 _MEASURES = {

@@ -2,7 +2,7 @@ import xml.etree.ElementTree as ElementTree
 
 from cort_data.report import figures
 from cort_data.report.curves import Point
-from cort_data.report.svg import WIDTH, Figure, Scale
+from cort_data.report.svg import WIDTH, Figure, Scale, colour, dash
 from cort_data.statistics import Interval
 
 HALF = Interval(0.5, 0.4, 0.6)
@@ -37,6 +37,10 @@ def test_no_mark_lies_outside_the_figure():
 def test_ticks_of_counts_are_whole():
     assert Scale(1, 2, 0, 1, whole=True).ticks() == [1, 2]
     assert Scale(1, 1024, 0, 1, log=True, whole=True).ticks()[:3] == [1, 2, 4]
+
+
+def test_many_rows_are_told_apart_by_colour_or_dash():
+    assert len({(colour(i), dash(i)) for i in range(24)}) == 24
 
 
 def test_a_scale_of_one_value_has_a_place_for_it():

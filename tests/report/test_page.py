@@ -169,11 +169,13 @@ def test_traces_that_have_no_scores_are_graded_by_the_recipes_graders(tmp_path):
         read_run(run)
 
 
-def test_names_of_models_leave_out_the_folders_that_all_share():
-    assert short_names(["runs/a/sft/model", "runs/a/rft/model"]) == {"runs/a/sft/model": "sft/model",
-                                                                    "runs/a/rft/model": "rft/model"}  # fmt: skip
-    assert short_names(["org/one"]) == {"org/one": "one"}
-    assert short_names(["nano-student", "sft"]) == {"nano-student": "nano-student", "sft": "sft"}
+def test_names_of_models_are_as_long_as_tells_them_apart():
+    models = ["org/one", "runs/a/sft/model", "runs/b/sft/model", "runs/b/rft/round-1/model", "nano-student", "sft"]
+    assert list(short_names(models).values()) == [
+        "one", "a/sft/model", "b/sft/model", "round-1/model", "nano-student", "sft"
+    ]  # fmt: skip
+    assert short_names(["runs/a/model"]) == {"runs/a/model": "a/model"}
+    assert short_names(["model"]) == {"model": "model"}
 
 
 def test_the_funnel_counts_reasons_and_shows_an_example_of_each(finished):

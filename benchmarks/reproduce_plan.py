@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reproduce_steps import Fork, Step
@@ -55,7 +55,7 @@ class Plan:
 
     def steps(self) -> list[Step]:
         """All steps, those on which most waits first."""
-        return [*self._data(), *self._main(), *self._control(), *self._ablations(), *self._parts()]
+        return [*self._data(), *self._main(), *self._control(), *self._ablations(), *self._parts(), *self._text()]
 
     def seeds(self) -> range:
         """The training seeds."""
@@ -69,7 +69,7 @@ class Plan:
         yield self._traces("he", "hint_engineering")
         yield self._traces("ph", "prompt_hint")
         yield self._traces("plain", "none")
-        yield self._eval("base", STUDENT, policies=self._policies("base"))
+        yield self._eval("base", STUDENT)
 
     def _main(self) -> Iterator[Step]:
         for seed in self.seeds():
@@ -77,10 +77,8 @@ class Plan:
             yield self._train(f"ph-{seed}", self.kept("ph"), seed, after=("data-ph",))
             yield self._train(f"seeds-{seed}", None, seed, SEEDS_ALONE)
             for name in (f"he-{seed}", f"ph-{seed}", f"seeds-{seed}"):
-                yield self._eval(name, self._model(name), policies=self._policies(name), after=(f"train-{name}",))
-            rft = str(self.folder / "train" / f"he-{seed}" / "rft" / "round-1" / "sft" / "model")
-            name = f"rft-{seed}"
-            yield self._eval(name, rft, policies=self._policies(name), after=(f"train-he-{seed}",))
+                yield self._eval(name, self._model(name), after=(f"train-{name}",))
+            yield self._eval(f"rft-{seed}", self._rft(f"he-{seed}"), after=(f"train-he-{seed}",))
 
     def _control(self) -> Iterator[Step]:
         """The control model on the same way, on the easy problems that it is made for; and both without hints."""
@@ -92,8 +90,7 @@ class Plan:
         yield self._train("null-plain-1", self.kept("easy-plain"), 1, (*model, FEW), after=("data-easy-plain",))
         for name in ("null-he-1", "null-plain-1"):
             yield self._eval(name, self._model(name), EASY, after=(f"train-{name}",))
-        rft = str(self.folder / "train" / "null-he-1" / "rft" / "round-1" / "sft" / "model")
-        yield self._eval("null-rft-1", rft, EASY, after=("train-null-he-1",))
+        yield self._eval("null-rft-1", self._rft("null-he-1"), EASY, after=("train-null-he-1",))
         yield self._train("plain-1", self.kept("plain"), 1, (FEW,), after=("data-plain",))
         yield self._eval("plain-1", self._model("plain-1"), after=("train-plain-1",))
 
@@ -115,6 +112,13 @@ class Plan:
             yield self._train(f"{part}-1", self.part(part), 1, (passes,), after=("parts",))
         for name in self.part_names():
             yield self._eval(name, self._model(name), after=(f"train-{name}",))
+
+    def _text(self) -> Iterator[Step]:
+        """The first models once more, without code."""
+        models = {"base": STUDENT, "rft-1": self._rft("he-1")} | {n: self._model(n) for n in ("ph-1", "he-1")}
+        for name in WITHOUT_CODE:
+            step = self._eval(name, models[name], ("eval.policies=[none, text]",), (f"eval-{name}",))
+            yield replace(step, name=f"text-{name}")
 
     def part_names(self) -> list[str]:
         """The trainings on parts of the data, in the order of their table."""
@@ -144,20 +148,16 @@ class Plan:
         name: str,
         model: str,
         sets: Sequence[str] = (),
-        policies: Sequence[str] = ("none",),
         after: tuple[str, ...] = (),
     ) -> Step:
         how = [
             f"problems.test.n={self.problems}",
             f"eval.samples={self.samples}",
             f"eval.models=[{model}]",
-            f"eval.policies=[{', '.join(policies)}]",
+            "eval.policies=[none]",
         ]
         command = ("eval", "--recipe", RECIPE, "--out", str(self.eval(name)), *_sets([*how, *sets]))
         return Step(f"eval-{name}", command, after)
-
-    def _policies(self, name: str) -> tuple[str, ...]:
-        return ("none", "text") if name in WITHOUT_CODE else ("none",)
 
     def kept(self, data: str) -> Path:
         """The filtered traces of a data set."""
@@ -169,6 +169,9 @@ class Plan:
 
     def _model(self, name: str) -> str:
         return str(self.folder / "train" / name / "sft" / "model")
+
+    def _rft(self, name: str) -> str:
+        return str(self.folder / "train" / name / "rft" / "round-1" / "sft" / "model")
 
     def make_parts(self) -> None:
         """Write the parts of the data: the first traces, a spread of the seeds, traces of easy and hard problems."""

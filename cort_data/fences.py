@@ -9,8 +9,8 @@ The rules, which do not depend on how the text was cut into tokens:
   python3, at the start of a line (any indentation) or glued to prose, once the line ends.
 - It closes at the first line that begins with a fence at least as long and of the same character, indented at most
   three columns more than the opening; whatever follows on that line is outside. A shorter fence does not close it.
-- White space after the closing fence belongs to the block, except the newline that opens a feedback block and the
-  indentation of the next block's fence.
+- The rest of the closing line belongs to the block if it is white space, and so does all white space up to feedback
+  (but for the newline that opens it) or to the end. Where the text goes on otherwise, it begins with the next line.
 - A block of another language (or none) is text. A python fence opens a block even inside it: a stray fence is far
   more common than a nested example.
 - An output or notice block is feedback where it follows a block on its own line, and forged anywhere else.
@@ -29,6 +29,7 @@ _LINES = re.compile(r"[^\n]*\n|[^\n]+")
 _OPEN = re.compile(r"(?P<indent>[ \t]*)(?P<fence>`{3,}|~{3,})[ \t]*(?P<info>[^\s`]*)[^\n`]*$")
 _GLUED = re.compile(r"(?P<fence>(?<!`)`{3,})(?P<info>python3|python|py|output|notice)[ \t\r]*$", re.IGNORECASE)
 _WHITE = re.compile(r"[ \t\r\n]*")
+_LINE_REST = re.compile(r"[ \t\r]*\n")
 _RUN = re.compile(r"[ \t]*(?P<fence>`{3,}|~{3,})")
 _BEGUN = re.compile(r"\A[ \t\r]*(?:[`~]|\Z)|`")
 
@@ -198,10 +199,11 @@ def parse(text: str) -> list[Piece]:
     starts = [_piece_start(text, mark) for mark in blocks] + [len(text)]
     pieces: list[Piece] = []
     at = 0
-    for mark, begin, limit in zip(blocks, starts, starts[1:], strict=False):
+    followed = [mark.kind is PieceKind.CODE for mark in blocks[1:]] + [False]
+    for mark, begin, limit, by_code in zip(blocks, starts, starts[1:], followed, strict=False):
         start = max(at, begin)
         pieces += _text_piece(text, at, start, forgeries)
-        at = _piece_end(text, mark, max(limit, mark.end or 0))
+        at = _piece_end(text, mark, max(limit, mark.end or 0), by_code)
         pieces.append(Piece(mark.kind, text[start:at], closed=mark.end is not None))
     return pieces + _text_piece(text, at, len(text), forgeries)
 
@@ -247,14 +249,20 @@ def _piece_start(text: str, mark: Mark) -> int:
     return mark.start - 1 if newline else mark.start
 
 
-def _piece_end(text: str, mark: Mark, limit: int) -> int:
-    """A block's end with the white space it owns: feedback its newline, python all before the next block."""
+def _piece_end(text: str, mark: Mark, limit: int, followed_by_code: bool) -> int:
+    """A block's end with the white space it owns: feedback its newline, python that before its feedback or the end.
+
+    `limit` is where the next block begins.
+    """
     if mark.end is None:
         return len(text)
     if mark.kind is not PieceKind.CODE:
         return mark.end + 1 if text[mark.end : mark.end + 1] == "\n" else mark.end
     white = _WHITE.match(text, mark.end, limit)
-    return white.end() if white else mark.end
+    if white and white.end() == limit and not followed_by_code:
+        return limit
+    rest = _LINE_REST.match(text, mark.end, limit)
+    return rest.end() if rest else mark.end
 
 
 def _width(indent: str) -> int:

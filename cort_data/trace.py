@@ -342,7 +342,10 @@ def first_problem(error: ValidationError) -> str:
 
 
 def join_pieces(pieces: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Join neighbours of one kind; a closed block and the next one stay two."""
+    """Join neighbours of one kind; a closed block and the next one stay two.
+
+    White space with which the completion ends after a block is the block's, as it is for `fences.parse`.
+    """
     joined: list[tuple[str, str]] = []
     for kind, text in pieces:
         same = bool(joined) and joined[-1][0] == kind and kind in (Kind.TEXT, Kind.CODE)
@@ -350,6 +353,8 @@ def join_pieces(pieces: list[tuple[str, str]]) -> list[tuple[str, str]]:
             joined[-1] = (kind, joined[-1][1] + text)
         elif text:
             joined.append((kind, text))
+    if len(joined) > 1 and joined[-2][0] == Kind.CODE and joined[-1][0] == Kind.TEXT and not joined[-1][1].strip():
+        joined[-2:] = [(Kind.CODE, joined[-2][1] + joined[-1][1])]
     return joined
 
 

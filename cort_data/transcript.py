@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -18,6 +19,7 @@ from cort_data.trace import HintMark, Kind, Origin, Segment
 
 T = TypeVar("T", int, float)
 Encode = Callable[[str], Awaitable[tuple[int, ...] | None]]
+_LINE_END = re.compile(r"[ \t\r]*\n")
 CHARS_A_TOKEN = 4  # of prefixes that nobody counts: no ids, and no word of the engine
 
 
@@ -115,14 +117,14 @@ class Transcript:
 
         White space in the closing token stays. If the token carries anything else it is dropped, and what it had
         of the block is appended as a system segment. `ends_line`: nothing of the environment follows, and what the
-        model writes next must not change the fence, so the line is ended in the same way where the model did not.
+        model writes next must not change the block, so it is made to end with its line in the same way.
         """
         assert mark.end is not None
         block = self.text[mark.start : mark.end]
         rest = self.text[mark.end :]
         dropped = Dropped("", 0)
         owed = ""
-        ends_line = ends_line and "\n" not in rest
+        ends_line = ends_line and not _LINE_END.fullmatch(rest)
         if rest.strip() or ends_line:
             begin = self._ends[-1] - len(self._run[-1].text)
             owed = self.text[begin : mark.end] + "\n" * ends_line

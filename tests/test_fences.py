@@ -220,7 +220,7 @@ def test_two_blocks_in_a_row() -> None:
 
 def test_the_indentation_of_a_second_block_is_its_own() -> None:
     text = "  ```python\n  a\n  ```\n\n  ```python\n  b\n  ```\n"
-    assert [piece.text for piece in parse(text)] == [text[:23], text[23:]]
+    assert [piece.text for piece in parse(text)] == [text[:22], "\n", text[23:]]
     assert programs(text) == ["a", "b"]
 
 

@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
+import itertools
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cort_data.engines.base import Chunk
@@ -16,6 +17,22 @@ HINT = HintMark(name="h", trigger="regex", wording=0, span_start=0, span_end=0)
 
 async def code_points(text: str) -> tuple[int, ...]:
     return tuple(ord(c) for c in text)
+
+
+UNANSWERED = (
+    "```python\n",
+    "  ```py\n",
+    "1\n",
+    "\n```",
+    "\n```\n",
+    "```",
+    "\n",
+    " ",
+    "\t",
+    "So",
+    "~~~python\n",
+    "~~~\n",
+)
 
 
 def chunk(text: str) -> Chunk:
@@ -167,6 +184,35 @@ def written_by_the_loop(text: str, cuts: list[int]):
             asyncio.run(t.append_feedback(Kind.OUTPUT, feedback(Kind.OUTPUT, "1")))
             t.model_continues()
         yield t
+
+
+def written_without_answers(tokens: list[str]) -> Trace:
+    """As a rollout writes that runs no code."""
+    t = new()
+    for token in tokens:
+        mark = t.write(chunk(token))
+        if mark is not None and mark.kind is PieceKind.TEXT:
+            t.drop_from(mark.start)
+        elif mark is not None:
+            asyncio.run(t.close_block(mark, ends_line=True))
+    return finished(t)
+
+
+def cut(text: str, sizes: list[int]) -> list[str]:
+    ends = list(itertools.accumulate(sizes))
+    return [part for start, end in zip([0, *ends], ends, strict=False) if (part := text[start:end])]
+
+
+@given(st.lists(st.sampled_from(UNANSWERED), max_size=14).map("".join), st.lists(st.integers(1, 6), min_size=99))
+@example("```python\n```\n So", [10, 4, 3])
+@example("```python\n```\n\n", [10, 4, 1])
+@example("```python\n```\n\n```py\n1\n```", [10, 5, 6, 2, 3])
+@example("```python\n```py\n So", [10, 6, 3])
+@example("```python\n```\n\nSo", [10, 5, 2])
+def test_blocks_that_are_not_run_read_back_as_they_were_written(text: str, sizes: list[int]):
+    trace = written_without_answers(cut(text, sizes))
+    assert trace.pieces() == [(p.kind.value, p.text) for p in parse(trace.text)]
+    assert len(trace.env_mask) == len(trace.token_ids or ())
 
 
 SETTLING = (

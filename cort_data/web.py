@@ -1,14 +1,15 @@
-"""What the HTTP servers of cort share: a socket to listen on, a guard that asks for a key, bodies of bounded size."""
+"""What the HTTP servers of cort share: listening and ending, a guard that asks for a key, bodies of bounded size."""
 
 from __future__ import annotations
 
 import hmac
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from http import HTTPStatus
 
+import uvicorn
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,6 +18,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from cort_data.errors import RecipeError
 
 BACKLOG = 2048
+KEEP_ALIVE_S = 120
+"""Longer than clients keep an unused connection, so that they do not send into one that is being closed."""
+SHUTDOWN_S = 5
 
 
 class KeyGuard:
@@ -63,8 +67,38 @@ def address_of(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
+async def serve(app: ASGIApp, listener: socket.socket, end: Callable[[], Awaitable[None]]) -> None:
+    """Serve until SIGINT or SIGTERM. Closes the listener.
+
+    `end` is called before connections are waited for: what runs is ended, and its client still hears of that.
+    """
+    config = uvicorn.Config(
+        app,
+        lifespan="off",
+        ws="none",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=SHUTDOWN_S,
+        backlog=BACKLOG,
+    )
+    with _signals_only_end_the_server():
+        await _Server(config, end).serve(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, end: Callable[[], Awaitable[None]]) -> None:
+        super().__init__(config)
+        self._end = end
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await self._end()
+        await super().shutdown(sockets)
+
+
 @contextmanager
-def signals_only_end_the_server() -> Iterator[None]:
+def _signals_only_end_the_server() -> Iterator[None]:
     """Uvicorn raises a signal again once it has ended; what the server holds is still to be closed then."""
     before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

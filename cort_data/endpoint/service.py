@@ -18,7 +18,6 @@ from contextlib import aclosing, suppress
 from http import HTTPStatus
 from typing import Any, TypeVar
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -26,16 +25,16 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from cort_data import web
 from cort_data.endpoint.answers import Answers
 from cort_data.endpoint.asked import Offer, read_request
 from cort_data.endpoint.completion import Completion, check_fits
 from cort_data.endpoint.places import Places
 from cort_data.endpoint.refusals import RefusedError, shutting_down
 from cort_data.rollout import Rollouts
-from cort_data.web import BACKLOG, KeyGuard, body_of, signals_only_end_the_server
+from cort_data.web import KeyGuard, body_of
 
 MAX_BODY_BYTES = 4 * 2**20
-SHUTDOWN_S = 5
 JSON = "application/json"
 
 T = TypeVar("T")
@@ -106,7 +105,7 @@ class Service:
         finally:
             self._end(completion)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """End all answers, and take no more requests."""
         self._closing = True
         for completion in self._live:
@@ -167,31 +166,7 @@ async def unless_hung_up(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
 
 async def serve(service: Service, listener: socket.socket, key: str | None) -> None:
     """Serve until SIGINT or SIGTERM; then end all answers. Closes the listener."""
-    config = uvicorn.Config(
-        service.application(key),
-        lifespan="off",
-        ws="none",
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=SHUTDOWN_S,
-        backlog=BACKLOG,
-    )
-    with signals_only_end_the_server():
-        await _Server(config, service).serve(sockets=[listener])
-
-
-class _Server(uvicorn.Server):
-    """Ends the answers before it waits for connections: clients hear that the server is shutting down."""
-
-    def __init__(self, config: uvicorn.Config, service: Service) -> None:
-        super().__init__(config)
-        self._service = service
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End answers, then connections."""
-        self._service.close()
-        await super().shutdown(sockets)
+    await web.serve(service.application(key), listener, service.close)
 
 
 async def _whole(completion: Completion, answers: Answers) -> bytes:

@@ -296,7 +296,7 @@ def test_closing_ends_answers_and_takes_no_more():
     with serving(Writer(waits=True)) as served:
         stream = served.ask(stream=True)
         assert served.until((2, 1, 1)) == (2, 1, 1)
-        served.service.close()
+        asyncio.run(served.service.close())
         with pytest.raises(openai.APIError, match="the server is shutting down"):
             list(stream)
         assert served.until((0, 0, 0)) == (0, 0, 0)

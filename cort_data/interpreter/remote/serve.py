@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import TypeVar
 
-import uvicorn
 from pydantic import BaseModel, ValidationError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -21,6 +20,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from cort_data import web
 from cort_data.errors import InterpreterError
 from cort_data.interpreter.base import Interpreter
 from cort_data.interpreter.remote.hosting import Bounds, ClientGoneError, RefusedError, SessionHost
@@ -34,12 +34,9 @@ from cort_data.interpreter.remote.protocol import (
     decode_code,
     encode_result,
 )
-from cort_data.web import BACKLOG, KeyGuard, body_of, signals_only_end_the_server
+from cort_data.web import KeyGuard, body_of
 
 RETRY_AFTER_S = 1
-KEEP_ALIVE_S = 120
-"""Longer than clients keep an unused connection, so that they do not send into one that is being closed."""
-SHUTDOWN_S = 5
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -121,37 +118,12 @@ class Service:
 async def serve(interpreter: Interpreter, isolation: str, bounds: Bounds, listener: socket.socket, token: str) -> None:
     """Serve until SIGINT or SIGTERM; then end all sessions. Closes the listener."""
     host = SessionHost(interpreter, bounds)
-    config = uvicorn.Config(
-        Service(host, isolation).application(token),
-        lifespan="off",
-        ws="none",
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=SHUTDOWN_S,
-        backlog=BACKLOG,
-    )
     reaper = asyncio.create_task(host.end_idle())
     try:
-        with signals_only_end_the_server():
-            await _Server(config, host).serve(sockets=[listener])
+        await web.serve(Service(host, isolation).application(token), listener, host.close)
     finally:
         reaper.cancel()
         await host.close()
-
-
-class _Server(uvicorn.Server):
-    """Ends the sessions before it waits for answers: a running cell's answer is then that it was ended."""
-
-    def __init__(self, config: uvicorn.Config, host: SessionHost) -> None:
-        super().__init__(config)
-        self._host = host
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End sessions, then connections."""
-        await self._host.close()
-        await super().shutdown(sockets)
 
 
 def _parsed(message: type[M], body: bytes) -> M:

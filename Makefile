@@ -46,7 +46,7 @@ clean:  ## remove environments, builds and caches, but no runs
 	rm -rf $(ENV) $(VLLM_ENV) $(USER_ENV) build dist *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache
 
 $(ENV)/.train: $(SOURCES)
-	$(INSTALL) ".[train]"
+	$(INSTALL) ".[train,serve]"
 	touch $@
 
 $(ENV)/.dev: $(SOURCES)

@@ -63,7 +63,7 @@ def _spread(group: Group) -> Row:
     """How often was trained, and how far the accuracies of the trainings lie apart."""
     if len(group.trainings) < 2:
         return {"trainings": len(group.trainings)}
-    shares = [accuracy(training) for training in group.trainings]
+    shares = [measure(own, problems_of([group]), ()).values()["accuracy"] for own in group.trainings]
     return {"trainings": len(shares), "lowest": min(shares), "highest": max(shares)}
 
 
@@ -193,12 +193,6 @@ def merged(row: Row, more: Row) -> Row:
     """One row of two, their differences joined."""
     both = row.get("difference", {}) | more.get("difference", {})
     return row | more | ({"difference": both} if both else {})
-
-
-def accuracy(scores: Iterable[Score]) -> float:
-    """Share of right traces among the scored ones."""
-    scored = [score.verdict is Verdict.EQUAL for score in scores if score.verdict is not Verdict.UNSCORED]
-    return sum(scored) / len(scored)
 
 
 def problems_of(groups: Iterable[Group]) -> list[str]:

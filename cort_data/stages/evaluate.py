@@ -1,9 +1,7 @@
 """Evaluation: the same problems and samples for each model, problem set and hint policy, graded and measured.
 
-It runs the same rollouts as synthesis. All differences are to the first policy of the recipe, paired by problem,
-with 95% intervals (CONTRACT "Statistics"). For a nano model, traces with hint wordings that its corpus has and those
-with wordings it has never seen make separate rows: the trace's seed, not the outcome, decides which it gets. Where a
-model's cutoff is given, problems from before and after it make separate rows too.
+It runs the same rollouts as synthesis. `evaluation.rows` says what stands in a row and what it is compared with;
+intervals are 95% over problems (CONTRACT "Statistics").
 
     RUN/eval/MODEL/[SET/]POLICY/    traces
     RUN/eval/problems/SET.jsonl     problems that came from the Hub
